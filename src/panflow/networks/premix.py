@@ -139,7 +139,7 @@ class Residual(nn.Module):
 
 
 def filtered(image: Tensor, kernels: Tensor) -> Tensor:
-    """Each pixel of `image` [B, C, H, W] through its own 3x3 kernel of `kernels` [B, 9 C, H, W]; reflected."""
+    """Each pixel of `image` [B, C, H, W] through its own 3x3 kernel of `kernels` [B, 9 C, H, W]; mirrored."""
     height, width = image.shape[-2:]
     padded = F.pad(image, (1, 1, 1, 1), mode="reflect")
     weights = kernels.unflatten(1, (-1, 9)).unbind(2)
