@@ -5,13 +5,15 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor, nn
 
+from panflow.errors import InputError
+
 EPS = 1e-8  # keeps |z| and its angle differentiable at z = 0; the published code adds it at the same places
 
 
 def require(name: str, value: object, allowed: Collection[object], advice: str) -> None:
-    """Raise a ValueError that says what was expected, what came and what to do."""
+    """Raise an InputError that says what was expected, what came and what to do."""
     if value not in allowed:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}: {advice}")
+        raise InputError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}: {advice}")
 
 
 def fuse_spectra(a: Tensor, b: Tensor, amplitude: nn.Module, phase: nn.Module) -> Tensor:
