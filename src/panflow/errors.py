@@ -1,0 +1,44 @@
+"""Exceptions: each message says what was expected, what came and what to do.
+
+Every class also inherits the built-in that a user would catch, and carries the exit code of the command line.
+"""
+
+
+class PanflowError(Exception):
+    """Anything that panflow refuses or cannot do."""
+
+    exit_code = 1
+
+
+class InputError(PanflowError, ValueError):
+    """The data or an argument cannot be used as given."""
+
+    exit_code = 3
+
+
+class MissingInput(InputError, FileNotFoundError):
+    """A file or folder is not there or cannot be read."""
+
+
+class GeometryError(InputError):
+    """PAN and MS do not fit each other on the ground."""
+
+
+class UnknownName(PanflowError, LookupError):
+    """No method, sensor, network ... of that name."""
+
+    exit_code = 2
+
+
+class OutputError(PanflowError, OSError):
+    """The result cannot be written."""
+
+    exit_code = 4
+
+
+class OutputExists(OutputError, FileExistsError):
+    """The target is there already and was not to be replaced."""
+
+
+class MissingExtra(PanflowError, ImportError):
+    """An optional part of panflow is not installed."""

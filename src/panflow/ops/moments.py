@@ -1,0 +1,122 @@
+"""First and second moments of image planes, gathered pair by pair and merged, so that a scene is fitted once.
+
+Everything is counted in float64, over a pair's core (its own pixels, not the borrowed ones) and over valid
+pixels only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from panflow.arrays import namespace, to_numpy
+from panflow.types import Array, Pair
+
+SAMPLE = 16384  # values of a plane that a tile of a large scene gives to a quantile
+
+
+@dataclass(frozen=True)
+class Moments:
+    """count [B], mean [B, K] and comoment [B, K, K] (sums of products of deviations) of K planes."""
+
+    count: Array
+    mean: Array
+    comoment: Array
+
+    @property
+    def cov(self) -> Array:
+        """Covariance with n - 1, [B, K, K]."""
+        xp = namespace(self.count)
+        return self.comoment / xp.clip(self.count - 1, 1, None)[:, None, None]
+
+    @property
+    def second(self) -> Array:
+        """Mean products without removing the mean, [B, K, K]."""
+        xp = namespace(self.count)
+        n = xp.clip(self.count, 1, None)[:, None, None]
+        return self.comoment / n + self.mean[:, :, None] * self.mean[:, None, :]
+
+    @property
+    def std(self) -> Array:
+        xp = namespace(self.count)
+        return xp.sqrt(xp.linalg.diagonal(self.cov))
+
+    def merge(self, other: Moments) -> Moments:
+        """The moments of both sets of pixels together."""
+        xp = namespace(self.count)
+        count = self.count + other.count
+        share = (other.count / xp.clip(count, 1, None))[:, None]
+        delta = other.mean - self.mean
+        weight = (self.count[:, None] * share)[:, :, None]
+        comoment = self.comoment + other.comoment + delta[:, :, None] * delta[:, None, :] * weight
+        return Moments(count, self.mean + delta * share, comoment)
+
+
+def measure(planes: Array, valid: Array | None = None) -> Moments:
+    """Moments of planes [B, K, H, W] over the pixels where valid [B, 1, H, W] is true."""
+    xp = namespace(planes)
+    batch, k, height, width = planes.shape
+    x = xp.reshape(xp.astype(planes, xp.float64), (batch, k, height * width))
+    if valid is None:
+        count = xp.full((batch,), float(height * width), dtype=xp.float64)
+        mean = xp.mean(x, axis=-1) if height * width else xp.zeros((batch, k), dtype=xp.float64)
+        centred = x - mean[:, :, None]
+        return Moments(xp.asarray(count, device=planes.device), mean, centred @ centred.mT)
+    weight = xp.astype(xp.reshape(valid, (batch, 1, height * width)), xp.float64)
+    count = xp.sum(weight, axis=(1, 2))
+    mean = xp.sum(x * weight, axis=-1) / xp.clip(count, 1, None)[:, None]
+    centred = (x - mean[:, :, None]) * weight
+    return Moments(count, mean, centred @ centred.mT)
+
+
+def pan_core(pair: Pair) -> tuple[slice, slice]:
+    """The pair's own pixels on the PAN grid."""
+    if pair.core is None:
+        return slice(None), slice(None)
+    top, bottom, left, right = pair.core
+    return slice(top, bottom), slice(left, right)
+
+
+def ms_core(pair: Pair) -> tuple[slice, slice]:
+    """The MS pixels whose centre lies in the pair's core: every one belongs to one tile."""
+    if pair.core is None:
+        return slice(None), slice(None)
+
+    def inside(low: int, high: int, phase: float, ratio: float, size: int) -> slice:
+        first, end = (min(size, max(0, ceil((edge - 0.5 - phase) / ratio))) for edge in (low, high))
+        return slice(first, end)
+
+    (py, px), (ry, rx), (h, w) = pair.common_phase, pair.ratio, pair.ms_size
+    top, bottom, left, right = pair.core
+    return inside(top, bottom, py, ry, h), inside(left, right, px, rx, w)
+
+
+def total(scene: Iterable[Pair], planes: Callable[[Pair], Array], *, scale: str = "pan") -> Moments:
+    """Moments over a scene of the planes [B, K, H, W] that a function makes of each pair, at PAN or MS scale."""
+    result = None
+    for pair in scene:
+        rows, columns = pan_core(pair) if scale == "pan" else ms_core(pair)
+        valid = pair.pan_valid if scale == "pan" else pair.ms_valid
+        part = measure(planes(pair)[..., rows, columns], None if valid is None else valid[..., rows, columns])
+        result = part if result is None else result.merge(part)
+    assert result is not None, "a scene has at least one pair"
+    return result
+
+
+def sample(planes: Array, pair: Pair) -> list[np.ndarray]:
+    """Values [K, n] of planes at PAN scale, one array a batch member: all of an image, a regular sample of a tile."""
+    rows, columns = pan_core(pair)
+    values = to_numpy(planes[..., rows, columns])
+    batch, k = values.shape[:2]
+    valid = None if pair.pan_valid is None else to_numpy(pair.pan_valid[..., rows, columns])
+    found = []
+    for b in range(batch):
+        flat = values[b].reshape(k, -1)
+        if valid is not None:
+            flat = flat[:, valid[b].reshape(-1)]
+        stride = 1 if pair.core is None else max(1, flat.shape[1] // SAMPLE)
+        found.append(flat[:, ::stride])
+    return found

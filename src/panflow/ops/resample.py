@@ -1,0 +1,190 @@
+"""Moving between the MS grid and the PAN grid, at any ratio and phase.
+
+`phase` is where the centre of MS pixel 0 falls on the PAN grid, in PAN pixels; MS pixel i lies at
+phase + i * ratio. A linear ramp stays a ramp in both directions.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+
+from panflow.arrays import is_double, namespace
+from panflow.ops import kernels
+from panflow.ops.banded import Banded, apply_terms
+from panflow.ops.kernels import Separable
+from panflow.types import YX, Array, Pair
+
+REACH = 11  # MS pixels that interpolation looks at on either side
+INTERPOLATORS: dict[str, tuple[Callable, float]] = {
+    "polynomial": (kernels.interpolating, kernels.POINTS - 1),
+    "cubic": (kernels.cubic, 2),
+    "linear": (lambda x: np.maximum(0.0, 1.0 - np.abs(x)), 1),
+    "nearest": (lambda x: ((x > -0.5) & (x <= 0.5)).astype(float), 0.5),
+}
+
+
+def _weights(position: np.ndarray, kernel: Callable, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Start and normalised weights of a kernel of half-width `reach` around positions on the input axis."""
+    start = np.ceil(position - reach - 1e-9).astype(int)
+    taps = int(np.floor(2 * reach + 1e-9)) + 1
+    weights = kernel(start[:, None] + np.arange(taps) - position[:, None])
+    used = np.flatnonzero(np.abs(weights).max(axis=0) > 0)
+    start, weights = start + used[0], weights[:, used[0] : used[-1] + 1]
+    return start, weights / weights.sum(axis=1, keepdims=True)
+
+
+@cache
+def interpolator(size: int, outputs: int, ratio: float, phase: float, border: str, kind: str) -> Banded:
+    """From `size` coarse samples to `outputs` fine ones."""
+    kernel, reach = INTERPOLATORS[kind]
+    start, weights = _weights((np.arange(outputs) - phase) / ratio, kernel, reach)
+    return Banded(start, weights, size, border)
+
+
+@cache
+def _sampled_filter(taps: tuple[float, ...], size: int, outputs: int, step: float, phase: float, border: str) -> Banded:
+    """Filter taps (correlation) evaluated at phase + i * step; between samples the taps are interpolated."""
+    position = phase + np.arange(outputs) * step
+    base = np.floor(position + 0.5).astype(int)
+    radius = len(taps) // 2
+    fraction = position - base
+    if np.abs(fraction).max() < 1e-9:
+        weights = np.broadcast_to(np.array(taps), (outputs, len(taps)))
+        return Banded(base - radius, weights, size, border)
+    reach = radius + 2
+    n = np.arange(-reach, reach + 1)
+    shifted, where = np.unique(np.round(fraction, 9), return_inverse=True)
+    bank = np.stack([kernels.interpolating(n[:, None] - f - np.arange(-radius, radius + 1)) @ np.array(taps) for f in shifted])
+    return Banded(base - reach, bank[where], size, border)
+
+
+def lowpass(image: Array, filter: Separable, border: str = "edge") -> Array:
+    """The filtered image [..., H, W], same size."""
+    height, width = image.shape[-2:]
+    return decimate(image, filter, (1.0, 1.0), (0.0, 0.0), (height, width), border)
+
+
+def decimate(image: Array, filter: Separable, ratio: YX, phase: YX, size: tuple[int, int], border: str = "edge") -> Array:
+    """The filtered image [..., H, W] at the centres of `size` coarse pixels: [..., h, w]. Only these are computed."""
+    height, width = image.shape[-2:]
+    terms = [
+        (
+            _sampled_filter(rows, height, size[0], ratio[0], phase[0], border),
+            _sampled_filter(columns, width, size[1], ratio[1], phase[1], border),
+        )
+        for rows, columns in filter.terms
+    ]
+    return apply_terms(image, terms)
+
+
+def interpolate(
+    image: Array, ratio: YX, phase: YX, size: tuple[int, int], border: str = "symmetric", kind: str = "polynomial"
+) -> Array:
+    """A coarse image [..., h, w] on the fine grid of `size`: [..., H, W]."""
+    height, width = image.shape[-2:]
+    rows = interpolator(height, size[0], float(ratio[0]), float(phase[0]), border, kind)
+    columns = interpolator(width, size[1], float(ratio[1]), float(phase[1]), border, kind)
+    return apply_terms(image, [(rows, columns)])
+
+
+def atrous(image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0), size: tuple | None = None) -> Array:
+    """The "a trous" low-pass of GSA, ATWT and AWLP, at phase + i * step: log2(r) binomial passes down and up.
+
+    Borders as in the toolbox: every pass down mirrors the array that the pass before has grown by two.
+    """
+    size = size or image.shape[-2:]
+    for axis, r, s, p, outputs in zip((-2, -1), ratio, step, phase, size):
+        levels = max(1, round(float(np.log2(r))))
+        offset = 0.0
+        for _ in range(levels - 1):
+            grown = image.shape[axis] + 4
+            image = _sampled_filter(kernels.binomial(1), grown - 4, grown, 1.0, -2.0, "symmetric").apply(image, axis)
+            offset += 2.0
+        taps = kernels.binomial(levels + 1)
+        last = _sampled_filter(taps, image.shape[axis], outputs, float(s), float(p) + offset, "symmetric")
+        image = last.apply(image, axis)
+    return image
+
+
+@cache
+def _antialiased(size: int, outputs: int, step: float, phase: float) -> Banded:
+    start, weights = _weights(phase + np.arange(outputs) * step, lambda x: kernels.cubic(x / step), 2 * step)
+    return Banded(start, weights, size, "symmetric")
+
+
+def shrink(image: Array, ratio: YX, size: tuple[int, int], phase: YX | None = None) -> Array:
+    """Antialiased bicubic reduction (the kernel stretched by the ratio), [..., H, W] to [..., h, w].
+
+    By default the grids share corners, as in MATLAB's imresize; borders are mirrored.
+    """
+    height, width = image.shape[-2:]
+    phase = phase or ((ratio[0] - 1) / 2, (ratio[1] - 1) / 2)
+    rows = _antialiased(height, size[0], float(ratio[0]), float(phase[0]))
+    return apply_terms(image, [(rows, _antialiased(width, size[1], float(ratio[1]), float(phase[1])))])
+
+
+def by_band(image: Array, keys: Sequence, function: Callable[[Array, object], Array]) -> Array:
+    """`function(bands, key)` over bands [B, C, H, W] (C = 1 serves all), once for bands that share a key."""
+    xp = namespace(image)
+    distinct = list(dict.fromkeys(keys))
+    if len(distinct) == 1:
+        result = function(image, distinct[0])
+        return result if image.shape[1] == len(keys) else xp.broadcast_to(
+            result, (result.shape[0], len(keys), *result.shape[2:])
+        )
+    done = {}
+    for key in distinct:
+        members = [band for band, k in enumerate(keys) if k == key]
+        part = function(image if image.shape[1] == 1 else image[:, members], key)
+        for place, band in enumerate(members):
+            done[band] = part[:, :1] if image.shape[1] == 1 else part[:, place : place + 1]
+    return xp.concat([done[band] for band in range(len(keys))], axis=1)
+
+
+def ms_up(pair: Pair) -> Array:
+    """MS on the PAN grid, [B, C, H, W]: every band from where it really lies."""
+    border = "wrap" if pair.toolbox else "symmetric"
+    return by_band(pair.ms, pair.phase, lambda ms, phase: interpolate(ms, pair.ratio, phase, pair.size, border))
+
+
+def ms_aligned(pair: Pair) -> Array:
+    """MS on its own grid with all bands brought to the pair's common phase, [B, C, h, w]."""
+    if len(set(pair.phase)) == 1:
+        return pair.ms
+    common = pair.common_phase
+
+    def shift(ms: Array, phase: YX) -> Array:
+        offset = tuple((p - c) / r for p, c, r in zip(phase, common, pair.ratio))
+        return interpolate(ms, (1.0, 1.0), offset, pair.ms_size)
+
+    return by_band(pair.ms, pair.phase, shift)
+
+
+def precision(image: Array) -> float:
+    """How exactly filters are separated: all that float64 resolves, or what float32 can hold."""
+    return 1e-10 if is_double(image) else 1e-5
+
+
+def sense(image: Array, pair: Pair) -> Array:
+    """What the sensor's MS bands see of an image on the PAN grid: MTF low-pass, then MS sampling.
+
+    image [B, C, H, W] or [B, 1, H, W] (seen through every band's MTF) -> [B, C, h, w].
+    """
+    keys = list(zip(pair.sensor.gains, pair.phase))
+    ratio = pair.ratio
+
+    def see(bands: Array, key: tuple) -> Array:
+        return decimate(bands, kernels.mtf(key[0], ratio, precision(image)), ratio, key[1], pair.ms_size)
+
+    return by_band(image, keys, see)
+
+
+def pan_low(pair: Pair, pan: Array | None = None) -> Array:
+    """The low-pass of PAN (or of an image on its grid) that each MS band would show, interpolated back, [B, C, H, W].
+
+    The generalised Laplacian pyramid's low-pass: MTF filter, decimation, interpolation [aiazzi2006].
+    """
+    border = "wrap" if pair.toolbox else "symmetric"
+    low = sense(pair.pan if pan is None else pan, pair)
+    return by_band(low, pair.phase, lambda x, phase: interpolate(x, pair.ratio, phase, pair.size, border))

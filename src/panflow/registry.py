@@ -1,0 +1,57 @@
+"""Names are files: `names(kind)` lists a folder, `get(kind, name)` imports one file of it.
+
+No decorators and no list to keep: `methods/gsa.py` is the method `gsa`. Listing imports nothing.
+"""
+
+import difflib
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from panflow.errors import UnknownName
+
+ROOT = Path(__file__).parent
+KINDS = {  # kind -> (folder, suffix)
+    "methods": ("methods", ".py"),
+    "networks": ("networks", ".py"),
+    "indices": ("indices", ".py"),
+    "objectives": ("objectives", ".py"),
+    "transforms": ("transforms", ".py"),
+    "data": ("data", ".py"),
+    "sensors": ("sensors", ".toml"),
+    "recipes": ("training/recipes", ".toml"),
+    "models": ("weights", ".safetensors"),
+    "plans": ("bench/plans", ".toml"),
+}
+
+
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """The names of a kind, sorted: files of its folder that do not start with an underscore."""
+    if kind not in KINDS:
+        raise UnknownName(f"no kind {kind!r}: expected one of {', '.join(sorted(KINDS))}")
+    folder, suffix = KINDS[kind]
+    found = (ROOT / folder).glob(f"*{suffix}")
+    return tuple(sorted(path.name.removesuffix(suffix) for path in found if not path.name.startswith("_")))
+
+
+def check(kind: str, name: str) -> str:
+    """`name` itself where it is known, else an error that names the nearest."""
+    if name in names(kind):
+        return name
+    near = difflib.get_close_matches(name, names(kind), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names(kind))}"
+    raise UnknownName(f"no {kind.removesuffix('s')} {name!r}: {hint} (`panflow names {kind}` lists them)")
+
+
+def get(kind: str, name: str) -> ModuleType:
+    """The module of a name; only this one is imported."""
+    folder, _ = KINDS[kind]
+    return importlib.import_module(f"panflow.{folder.replace('/', '.')}.{check(kind, name)}")
+
+
+def path(kind: str, name: str) -> Path:
+    """The file of a name."""
+    folder, suffix = KINDS[kind]
+    return ROOT / folder / (check(kind, name) + suffix)
