@@ -23,8 +23,20 @@ from panflow.types import Band, Sensor
 HAZE = {"blue": 0.95, "green": 0.45, "red": 0.40, "nir": 0.05}
 # Other words for a band, as files write them (lower case, words joined by underscores).
 ALIASES = {"b": "blue", "g": "green", "r": "red", "n": "nir", "near_infrared": "nir", "nearinfrared": "nir"}
-ALIASES |= {"infrared": "nir", "rededge": "red_edge", "re": "red_edge", "db": "deep_blue", "deepblue": "deep_blue"}
-ALIASES |= {"coastal_blue": "coastal", "coastal_aerosol": "coastal", "nir_1": "nir1", "nir_2": "nir2"}
+ALIASES |= {
+    "infrared": "nir",
+    "rededge": "red_edge",
+    "re": "red_edge",
+    "db": "deep_blue",
+    "deepblue": "deep_blue",
+}
+ALIASES |= {
+    "coastal_blue": "coastal",
+    "coastal_aerosol": "coastal",
+    "nir_1": "nir1",
+    "nir_2": "nir2",
+    "nir1": "nir",
+}
 # Metadata in which satellites name themselves: GDAL's readers, Landsat MTL, DIMAP, Maxar IMD, Gaofen XML.
 SATELLITE_TAGS = ("satelliteid", "satid", "spacecraft_id", "landsat_product_id", "satellite", "platform")
 
@@ -51,7 +63,9 @@ def load(name: str) -> Sensor:
     """The sensor of a name; an unknown name is an UnknownName that tells the nearest."""
     facts = _facts(name)
     pan = _band("pan", **facts["pan"])
-    sensor = Sensor(name, facts["title"], (), float(facts["ratio"]), facts["bits"], pan, source=facts["source"])
+    sensor = Sensor(
+        name, facts["title"], (), float(facts["ratio"]), facts["bits"], pan, source=facts["source"]
+    )
     return _with(sensor, tuple(_band(**band) for band in facts["bands"]))
 
 
@@ -62,6 +76,7 @@ def _known(sensor: Sensor, names: list[str] | None) -> list[Band] | None:
     if "nir1" in bands:
         bands["nir"] = bands["nir1"]  # where there are two, the usual one
     words = [re.sub(r"[-\s]+", "_", (name or "").strip().lower()) for name in names or [""]]
+    words = [re.sub(r".*_(?=b\d$)", "", word) for word in words]  # Landsat's ..._SR_B2
     found = [bands.get(word) or bands.get(ALIASES.get(word, "")) for word in words]
     return None if None in found or len(set(found)) < len(found) else found  # type: ignore[return-value]
 
@@ -74,7 +89,9 @@ def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sen
     `generic` takes any number: known names keep their wavelength, others have none (nan) and gain 0.30.
     """
     if names is not None and len(names) != count:
-        raise InputError(f"the MS image has {count} bands and came with {len(names)} band names: give one a band")
+        raise InputError(
+            f"the MS image has {count} bands and came with {len(names)} band names: give one a band"
+        )
     if (found := _known(sensor, names)) and len(found) == count:
         return _with(sensor, tuple(found))
     if sensor.name == "generic" and count > 0:
@@ -86,7 +103,9 @@ def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sen
     products = [everything, *_facts(sensor.name).get("products", []), ["blue", "green", "red"]]
     for product in products:
         if len(product) == count:
-            return _with(sensor, tuple(band for name in product for band in sensor.bands if band.name == name))
+            return _with(
+                sensor, tuple(band for name in product for band in sensor.bands if band.name == name)
+            )
     counts = " or ".join(f"{len(product)} ({', '.join(product)})" for product in products)
     raise InputError(
         f"{sensor.title} has {counts} bands, the MS image has {count}: "
@@ -99,7 +118,9 @@ def _recognise(text: str) -> set[str]:
     return {
         name
         for name in registry.names("sensors")
-        if any(re.search(rf"(?<![a-z])(?:{m})(?![a-z0-9])", text, re.IGNORECASE) for m in _facts(name)["marks"])
+        if any(
+            re.search(rf"(?<![a-z])(?:{m})(?![a-z0-9])", text, re.IGNORECASE) for m in _facts(name)["marks"]
+        )
     }
 
 
@@ -115,10 +136,12 @@ def _evidence(tags: dict[str, str], path: str) -> list[tuple[str, str]]:
 
 
 def fitting(count: int, ratio: float) -> list[str]:
-    """The names of the sensors, generic aside, that have products of `count` bands at this PAN to MS ratio."""
+    """The names of the sensors, generic aside, with products of `count` bands at this PAN to MS ratio."""
 
     def fits(name: str) -> bool:
-        sizes = {len(_facts(name)["bands"]), 3} | {len(product) for product in _facts(name).get("products", [])}
+        sizes = {len(_facts(name)["bands"]), 3} | {
+            len(product) for product in _facts(name).get("products", [])
+        }
         return count in sizes and abs(load(name).ratio - ratio) < 0.5
 
     return [name for name in registry.names("sensors") if name != "generic" and fits(name)]
@@ -145,5 +168,7 @@ def guess(
                 why = f"{place} {text!r} says {found[0]}, but {error}"
                 break
     options = ", ".join(fitting(count, ratio)) or "no sensor known"
-    reason = f"{why}; generic values are used (with {count} bands at ratio {ratio:g}, --sensor may be: {options})"
-    return fit_bands(load("generic"), count, names), reason
+    reason = (
+        f"{why}; generic values are used (with {count} bands at ratio {ratio:g}, --sensor may be: {options})"
+    )
+    return replace(fit_bands(load("generic"), count, names), ratio=ratio), reason
