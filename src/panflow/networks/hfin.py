@@ -58,8 +58,9 @@ class Block(nn.Module):
     """One exchange between the spatial branch A, the global G and the local L Fourier branch.
 
     p' = 3×3(p), q = 1×1(p'); A = 1×1(InvBlock(streams, q)), G = FourierFuse(S, q),
-    L = LocalFourierFuse(F, q); L and G are each multiplied by 1 + gate(A, ·);  s = L + 3×3(G), f = G + 3×3(L), each weighted by its
-    ContrastGate and followed by 3×3. Returns S' = s + F, F' = f + S and p': the streams cross.
+    L = LocalFourierFuse(F, q); L and G are each multiplied by 1 + gate(A, ·);
+    s = L + 3×3(G), f = G + 3×3(L), each weighted by its ContrastGate and followed by 3×3.
+    Returns S' = s + F, F' = f + S and p': the streams cross.
     The first block has one stream, S = F.
     """
 
