@@ -1,3 +1,28 @@
-"""Pansharpening: fuse a sharp panchromatic band with coarse multispectral bands."""
+"""Pansharpening: fuse a sharp panchromatic band with coarse multispectral bands.
+
+The few public functions, imported when touched:
+sharpen, degrade, assess on arrays; sharpen_file on files; load, names; train, benchmark.
+"""
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "sharpen": "panflow.api",
+    "degrade": "panflow.api",
+    "load": "panflow.zoo",
+    "names": "panflow.registry",
+    "sharpen_file": "panflow.scene.engine",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'panflow' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -59,7 +59,9 @@ def open_image(array: Any, name: str, single_band: bool) -> tuple[Array, Callabl
     if hasattr(array, "dims") and hasattr(array, "values"):
         array = array.values
     if not (isinstance(array, np.ndarray) or array_api_compat.is_array_api_obj(array)):
-        raise InputError(f"{name} must be a NumPy array, a torch tensor or an xarray DataArray, not {type(array).__name__}")
+        raise InputError(
+            f"{name} must be a NumPy array, a torch tensor or an xarray DataArray, not {type(array).__name__}"
+        )
     shape = tuple(array.shape)
     batched = len(shape) == 4
     if len(shape) == 2 and single_band:

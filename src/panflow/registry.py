@@ -36,13 +36,18 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(sorted(path.name.removesuffix(suffix) for path in found if not path.name.startswith("_")))
 
 
-def check(kind: str, name: str) -> str:
+def closest(what: str, name: str, known: tuple[str, ...]) -> str:
     """`name` itself where it is known, else an error that names the nearest."""
-    if name in names(kind):
+    if name in known:
         return name
-    near = difflib.get_close_matches(name, names(kind), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names(kind))}"
-    raise UnknownName(f"no {kind.removesuffix('s')} {name!r}: {hint} (`panflow names {kind}` lists them)")
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    raise UnknownName(f"no {what} {name!r}: {hint}")
+
+
+def check(kind: str, name: str) -> str:
+    """`name` itself where it is a name of the kind, else an error that names the nearest."""
+    return closest(kind.removesuffix("s"), name, names(kind))
 
 
 def get(kind: str, name: str) -> ModuleType:

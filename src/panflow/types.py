@@ -92,9 +92,11 @@ class Pair:
 
 @runtime_checkable
 class Sharpener(Protocol):
-    """The waist: whatever sharpens. `halo` is what a tile borrows on every side, None where all is needed."""
+    """The waist: whatever sharpens."""
 
-    halo: int | None
+    def halo(self, ratio: YX) -> int | None:
+        """PAN pixels that a tile borrows on every side; None where the whole image is needed."""
+        ...
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         """What must be known of the whole scene, which comes as pairs whose cores tile it; or itself."""
@@ -113,12 +115,36 @@ class Transform(Protocol):
     def pan(self, x: Array) -> Array: ...
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A pair as a network sees it, and what it should answer.
+
+    inputs: the named tensors that the network asks for (its `inputs`); ms_up [B, C, H, W] in counts; unit
+    [B, C, 1, 1]: counts per unit of the answer; target [B, C, H, W]: the answer that reproduces the reference,
+    (reference - ms_up) / unit where the network predicts the residual. None where there is no reference.
+    """
+
+    pair: Pair
+    inputs: dict[str, Array]
+    ms_up: Array
+    unit: Array
+    target: Array | None = None
+
+
 class Objective(Protocol):
-    """How a network is trained and how it is then used."""
+    """How a network is trained and how it is then used. `rng` is a torch.Generator."""
 
-    def players(self, network: Any, sensor: Sensor) -> dict[str, Any]: ...
-    def losses(self, players: dict[str, Any], pair: Pair, rng: Any) -> Iterator[tuple[str, Any]]: ...
-    def predict(self, network: Any, pair: Pair, rng: Any) -> Array: ...
+    def players(self, network: Any, bands: int) -> dict[str, Any]:
+        """The modules that are trained: "net", and perhaps "critic"."""
+        ...
+
+    def losses(self, players: dict[str, Any], batch: Batch, rng: Any) -> Iterator[tuple[str, Any]]:
+        """One (player, loss) after the other; the loop steps each player on its loss before the next is made."""
+        ...
+
+    def predict(self, network: Any, batch: Batch, rng: Any) -> Array:
+        """The network's answer [B, C, H, W], in units of batch.unit."""
+        ...
 
 
-__all__ = ["Array", "Band", "Objective", "Pair", "Sensor", "Sharpener", "Transform", "YX"]
+__all__ = ["YX", "Array", "Band", "Batch", "Objective", "Pair", "Sensor", "Sharpener", "Transform"]

@@ -81,5 +81,3 @@ def apply_terms(image: Array, terms: list[tuple[Banded, Banded]]) -> Array:
             part = rows.apply(columns.apply(image, -1), -2)
         total = part if total is None else total + part
     return total
-
-

@@ -94,16 +94,29 @@ def ms_core(pair: Pair) -> tuple[slice, slice]:
     return inside(top, bottom, py, ry, h), inside(left, right, px, rx, w)
 
 
-def total(scene: Iterable[Pair], planes: Callable[[Pair], Array], *, scale: str = "pan") -> Moments:
-    """Moments over a scene of the planes [B, K, H, W] that a function makes of each pair, at PAN or MS scale."""
-    result = None
+def at_pan(planes: Callable[[Pair], Array]) -> Callable[[Pair], Moments]:
+    """Moments of the planes [B, K, H, W] that a function makes of a pair, over its core at PAN scale."""
+    return lambda pair: _measure_core(planes(pair), pan_core(pair), pair.pan_valid)
+
+
+def at_ms(planes: Callable[[Pair], Array]) -> Callable[[Pair], Moments]:
+    """Moments of the planes [B, K, h, w] that a function makes of a pair, over its core at MS scale."""
+    return lambda pair: _measure_core(planes(pair), ms_core(pair), pair.ms_valid)
+
+
+def _measure_core(planes: Array, core: tuple[slice, slice], valid: Array | None) -> Moments:
+    return measure(planes[(..., *core)], None if valid is None else valid[(..., *core)])
+
+
+def total(scene: Iterable[Pair], *measures: Callable[[Pair], Moments]) -> tuple[Moments, ...]:
+    """Each measure's moments over a whole scene, in one pass through its pairs."""
+    merged: tuple[Moments, ...] = ()
     for pair in scene:
-        rows, columns = pan_core(pair) if scale == "pan" else ms_core(pair)
-        valid = pair.pan_valid if scale == "pan" else pair.ms_valid
-        part = measure(planes(pair)[..., rows, columns], None if valid is None else valid[..., rows, columns])
-        result = part if result is None else result.merge(part)
-    assert result is not None, "a scene has at least one pair"
-    return result
+        parts = tuple(measure(pair) for measure in measures)
+        merged = tuple(a.merge(b) for a, b in zip(merged, parts)) if merged else parts
+    if not merged:
+        raise ValueError("a scene has at least one pair")
+    return merged
 
 
 def sample(planes: Array, pair: Pair) -> list[np.ndarray]:

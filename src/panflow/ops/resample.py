@@ -43,7 +43,9 @@ def interpolator(size: int, outputs: int, ratio: float, phase: float, border: st
 
 
 @cache
-def _sampled_filter(taps: tuple[float, ...], size: int, outputs: int, step: float, phase: float, border: str) -> Banded:
+def _sampled_filter(
+    taps: tuple[float, ...], size: int, outputs: int, step: float, phase: float, border: str
+) -> Banded:
     """Filter taps (correlation) evaluated at phase + i * step; between samples the taps are interpolated."""
     position = phase + np.arange(outputs) * step
     base = np.floor(position + 0.5).astype(int)
@@ -55,7 +57,12 @@ def _sampled_filter(taps: tuple[float, ...], size: int, outputs: int, step: floa
     reach = radius + 2
     n = np.arange(-reach, reach + 1)
     shifted, where = np.unique(np.round(fraction, 9), return_inverse=True)
-    bank = np.stack([kernels.interpolating(n[:, None] - f - np.arange(-radius, radius + 1)) @ np.array(taps) for f in shifted])
+    bank = np.stack(
+        [
+            kernels.interpolating(n[:, None] - f - np.arange(-radius, radius + 1)) @ np.array(taps)
+            for f in shifted
+        ]
+    )
     return Banded(base - reach, bank[where], size, border)
 
 
@@ -65,7 +72,9 @@ def lowpass(image: Array, filter: Separable, border: str = "edge") -> Array:
     return decimate(image, filter, (1.0, 1.0), (0.0, 0.0), (height, width), border)
 
 
-def decimate(image: Array, filter: Separable, ratio: YX, phase: YX, size: tuple[int, int], border: str = "edge") -> Array:
+def decimate(
+    image: Array, filter: Separable, ratio: YX, phase: YX, size: tuple[int, int], border: str = "edge"
+) -> Array:
     """The filtered image [..., H, W] at the centres of `size` coarse pixels: [..., h, w]. Only these are computed."""
     height, width = image.shape[-2:]
     terms = [
@@ -79,7 +88,12 @@ def decimate(image: Array, filter: Separable, ratio: YX, phase: YX, size: tuple[
 
 
 def interpolate(
-    image: Array, ratio: YX, phase: YX, size: tuple[int, int], border: str = "symmetric", kind: str = "polynomial"
+    image: Array,
+    ratio: YX,
+    phase: YX,
+    size: tuple[int, int],
+    border: str = "symmetric",
+    kind: str = "polynomial",
 ) -> Array:
     """A coarse image [..., h, w] on the fine grid of `size`: [..., H, W]."""
     height, width = image.shape[-2:]
@@ -88,7 +102,9 @@ def interpolate(
     return apply_terms(image, [(rows, columns)])
 
 
-def atrous(image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0), size: tuple | None = None) -> Array:
+def atrous(
+    image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0), size: tuple | None = None
+) -> Array:
     """The "a trous" low-pass of GSA, ATWT and AWLP, at phase + i * step: log2(r) binomial passes down and up.
 
     Borders as in the toolbox: every pass down mirrors the array that the pass before has grown by two.
@@ -99,7 +115,9 @@ def atrous(image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0
         offset = 0.0
         for _ in range(levels - 1):
             grown = image.shape[axis] + 4
-            image = _sampled_filter(kernels.binomial(1), grown - 4, grown, 1.0, -2.0, "symmetric").apply(image, axis)
+            image = _sampled_filter(kernels.binomial(1), grown - 4, grown, 1.0, -2.0, "symmetric").apply(
+                image, axis
+            )
             offset += 2.0
         taps = kernels.binomial(levels + 1)
         last = _sampled_filter(taps, image.shape[axis], outputs, float(s), float(p) + offset, "symmetric")
@@ -130,8 +148,10 @@ def by_band(image: Array, keys: Sequence, function: Callable[[Array, object], Ar
     distinct = list(dict.fromkeys(keys))
     if len(distinct) == 1:
         result = function(image, distinct[0])
-        return result if image.shape[1] == len(keys) else xp.broadcast_to(
-            result, (result.shape[0], len(keys), *result.shape[2:])
+        return (
+            result
+            if image.shape[1] == len(keys)
+            else xp.broadcast_to(result, (result.shape[0], len(keys), *result.shape[2:]))
         )
     done = {}
     for key in distinct:
@@ -145,7 +165,9 @@ def by_band(image: Array, keys: Sequence, function: Callable[[Array, object], Ar
 def ms_up(pair: Pair) -> Array:
     """MS on the PAN grid, [B, C, H, W]: every band from where it really lies."""
     border = "wrap" if pair.toolbox else "symmetric"
-    return by_band(pair.ms, pair.phase, lambda ms, phase: interpolate(ms, pair.ratio, phase, pair.size, border))
+    return by_band(
+        pair.ms, pair.phase, lambda ms, phase: interpolate(ms, pair.ratio, phase, pair.size, border)
+    )
 
 
 def ms_aligned(pair: Pair) -> Array:

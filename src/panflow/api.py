@@ -1,0 +1,71 @@
+"""What a Python caller does with arrays: sharpen a pair, reduce it by Wald's protocol."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from panflow import zoo
+from panflow.arrays import close_type, open_image
+from panflow.errors import InputError
+from panflow.ops.degrade import wald
+from panflow.pairs import make_pair
+from panflow.types import Pair, Sensor, Sharpener
+
+
+def sharpen(
+    pan: Any,
+    ms: Any,
+    *,
+    method: str | Path | Sharpener | None = None,
+    sensor: str | Sensor | None = None,
+    phase: Any = "corner",
+) -> Any:
+    """The sharpened image of a pair of arrays, in the sensor's own counts.
+
+    pan [H, W] or [1, H, W], ms [C, h, w], or both batched [B, ...]: NumPy arrays, torch tensors or xarray
+    DataArrays. Returns the same kind and floating type, [C, H, W] or [B, C, H, W]; integers give float32,
+    unrounded; NaN marks nodata. method: a name, a model file or a sharpener; sensor: a name or a Sensor
+    (None: generic); phase: where MS pixel (0, 0) is centred on the PAN grid: "corner", "toolbox", "centre", a
+    number or (y, x) in PAN pixels. Computed in float64.
+
+    Raises InputError, GeometryError or UnknownName.
+    """
+    pair = make_pair(pan, ms, sensor, phase)
+    sharpener = method if callable(method) else zoo.load(method)
+    fused = sharpener.fit([pair])(pair)
+    if pair.pan_valid is not None:
+        from panflow.arrays import namespace
+
+        xp = namespace(fused)
+        fused = xp.where(pair.pan_valid, fused, xp.full_like(fused, float("nan")))
+    _, close = open_image(ms, "ms", single_band=False)
+    return _wrap(close(close_type(fused, getattr(ms, "values", ms) if hasattr(ms, "dims") else ms)), pan, ms)
+
+
+def _wrap(fused: Any, pan: Any, ms: Any) -> Any:
+    """An xarray DataArray where the caller gave them: MS's bands on PAN's coordinates."""
+    if not (hasattr(pan, "dims") and hasattr(ms, "dims")):
+        return fused
+    import xarray
+
+    rows, columns = pan.dims[-2:]
+    coords = {d: pan.coords[d] for d in (rows, columns) if d in pan.coords}
+    band = ms.dims[-3]
+    if band in ms.coords:
+        coords[band] = ms.coords[band]
+    dims = (*ms.dims[:-3], band, rows, columns)
+    return xarray.DataArray(fused, dims=dims, coords=coords, attrs=ms.attrs, name=ms.name)
+
+
+def degrade(pan: Any, ms: Any, *, sensor: str | Sensor | None = None, phase: Any = "corner") -> Pair:
+    """Wald's protocol: the reduced pair with `pan`, `ms`, `reference` and `phase`, batch axis as given, float64.
+
+    Arguments as for `sharpen`. Raises InputError where MS is smaller than the ratio.
+    """
+    pair = make_pair(pan, ms, sensor, phase)
+    try:
+        reduced = wald(pair)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    _, close = open_image(ms, "ms", single_band=False)
+    return replace(reduced, pan=close(reduced.pan), ms=close(reduced.ms), reference=close(reduced.reference))

@@ -1,0 +1,85 @@
+"""What most classical methods share: details injected into the interpolated bands.
+
+Notation of every file: E = ms_up, P = pan, P_L = a low-pass of PAN, I = an intensity made of the bands.
+"""
+
+from math import ceil
+
+from panflow.arrays import like, namespace
+from panflow.ops.kernels import TAPS, generic_lowpass
+from panflow.ops.moments import Moments
+from panflow.ops.resample import REACH, lowpass, precision
+from panflow.types import YX, Array, Pair
+
+FILTER = TAPS // 2  # radius of the MTF filters, PAN pixels
+
+
+def interpolation_halo(ratio: YX) -> int:
+    """What interpolating MS needs around a tile."""
+    return ceil(REACH * max(ratio)) + 1
+
+
+def pyramid_halo(ratio: YX) -> int:
+    """What a low-pass PAN that is decimated and interpolated back needs."""
+    return interpolation_halo(ratio) + FILTER + ceil(max(ratio))
+
+
+def per_band(values: Array, reference: Array) -> Array:
+    """[B, C] as [B, C, 1, 1] in the reference's type."""
+    xp = namespace(reference)
+    return xp.astype(values, reference.dtype, copy=False)[:, :, None, None]
+
+
+def combine(weights: Array, bands: Array) -> Array:
+    """The weighted sum of bands: [B, C] and [B, C, H, W] to [B, 1, H, W]."""
+    xp = namespace(bands)
+    return xp.sum(per_band(weights, bands) * bands, axis=1, keepdims=True)
+
+
+def matched(pan: Array, source: tuple[Array, Array], target: tuple[Array, Array]) -> Array:
+    """PAN brought from (mean, std) of a source to those of a target, each [B, C]: [B, C, H, W]."""
+    (mean, std), (wanted_mean, wanted_std) = source, target
+    xp = namespace(std)
+    gain = wanted_std / xp.where(std > 0, std, xp.ones_like(std))
+    return per_band(gain, pan) * (pan - per_band(mean, pan)) + per_band(wanted_mean, pan)
+
+
+def smooth_pan(pair: Pair) -> Array:
+    """The toolbox's LPfilterGauss of PAN, used to match its contrast to that of MS."""
+    return lowpass(pair.pan, generic_lowpass(pair.ratio, precision(pair.pan)))
+
+
+def safe(denominator: Array) -> Array:
+    """A denominator [B, K] of a gain, with zeros (a constant band) replaced so that the gain becomes 0."""
+    xp = namespace(denominator)
+    return xp.where(xp.abs(denominator) > 0, denominator, xp.full_like(denominator, float("inf")))
+
+
+def modulation(numerator: Array, denominator: Array, typical: Array, guard: bool) -> Array:
+    """numerator / denominator, [B, K, H, W]; with `guard`, 1 where the denominator is below a hundredth of its
+    typical value [B, K], and never outside 0 to 10. Without, eps is added as the toolbox does."""
+    xp = namespace(numerator)
+    if not guard:
+        return numerator / (denominator + 2.220446049250313e-16)
+    usable = denominator > 0.01 * per_band(xp.abs(typical), denominator)
+    one = like(1.0, denominator)
+    return xp.where(usable, xp.clip(numerator / xp.where(usable, denominator, one), 0, 10), one)
+
+
+def solve(matrix: Array, right: Array) -> Array:
+    """Least-squares weights [B, C] of normal equations [B, C, C], [B, C]; constant bands get weight 0."""
+    xp = namespace(matrix)
+    scale = xp.sqrt(xp.linalg.diagonal(matrix))
+    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
+    normal = matrix / scale[:, :, None] / scale[:, None, :]
+    return (xp.linalg.pinv(normal, rtol=1e-13) @ (right / scale)[:, :, None])[:, :, 0] / scale
+
+
+def intensity_moments(moments: Moments, weights: Array) -> tuple[Array, Array, Array]:
+    """Of I = sum w_b E_b, E the first C planes: mean [B, 1], std [B, 1] and covariance with each band [B, C]."""
+    xp = namespace(weights)
+    c = weights.shape[1]
+    covariance = (moments.cov[:, :c, :c] @ weights[:, :, None])[:, :, 0]
+    variance = xp.sum(weights * covariance, axis=1, keepdims=True)
+    mean = xp.sum(weights * moments.mean[:, :c], axis=1, keepdims=True)
+    return mean, xp.sqrt(xp.clip(variance, 0, None)), covariance

@@ -1,0 +1,53 @@
+"""GSA: adaptive Gram-Schmidt, the intensity fitted to the low-pass PAN by regression [aiazzi2007]."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from panflow.arrays import namespace
+from panflow.methods._injection import combine, intensity_moments, interpolation_halo, per_band, safe, solve
+from panflow.ops.moments import Moments, at_ms, at_pan, total
+from panflow.ops.resample import atrous, ms_aligned, ms_up
+from panflow.types import YX, Array, Pair
+
+
+@dataclass(frozen=True)
+class Method:
+    """fused_b = E_b + g_b ((P - mean P) - (I - mean I)), g_b = cov(I, E_b) / var(I), I = sum w_b E_b.
+
+    The weights w regress the "a trous" low-pass of PAN, decimated, on MS at MS scale. Shapes [B, C, H, W], in
+    counts.
+    """
+
+    family: ClassVar[str] = "component substitution"
+    summary: ClassVar[str] = "Gram-Schmidt with the intensity that fits PAN best"
+    citation: ClassVar[str] = "aiazzi2007"
+
+    weights: Array | None = None  # [B, C]
+    moments: Moments | None = None  # of E and P
+
+    def halo(self, ratio: YX) -> int:
+        return interpolation_halo(ratio)
+
+    def fit(self, scene: Iterable[Pair]) -> Self:
+        def coarse(pair: Pair) -> Array:
+            low = atrous(pair.pan, pair.ratio, pair.ratio, pair.common_phase, pair.ms_size)
+            return namespace(low).concat([ms_aligned(pair), low], axis=1)
+
+        def fine(pair: Pair) -> Array:
+            return namespace(pair.pan).concat([ms_up(pair), pair.pan], axis=1)
+
+        regression, moments = total(scene, at_ms(coarse), at_pan(fine))
+        weights = solve(regression.cov[:, :-1, :-1], regression.cov[:, :-1, -1])
+        return replace(self, weights=weights, moments=moments)
+
+    def __call__(self, pair: Pair) -> Array:
+        m = self.moments
+        mean, std, covariance = intensity_moments(m, self.weights)
+        bands = ms_up(pair)
+        detail = (
+            pair.pan
+            - per_band(m.mean[:, -1:], bands)
+            - (combine(self.weights, bands) - per_band(mean, bands))
+        )
+        return bands + per_band(covariance / safe(std**2), bands) * detail

@@ -1,0 +1,33 @@
+"""Sharpeners by name: a classical method, a bundled model, or a model file."""
+
+from pathlib import Path
+
+from panflow import registry
+from panflow.errors import MissingInput
+from panflow.types import Sharpener
+
+DEFAULT = "mtf_glp_fs"
+
+
+def load(name: str | Path | None = None, **options) -> Sharpener:
+    """The sharpener of a method's name ("gsa"), a bundled model's name or a path that ends in .safetensors.
+
+    `options` are the method's own parameters (`load("brovey", guard=False)`).
+    """
+    name = str(name or DEFAULT)
+    if name.endswith(".safetensors"):
+        if not Path(name).is_file():
+            raise MissingInput(
+                f"no model file {name}: expected a .safetensors file made by `panflow train` or `import`"
+            )
+        return _open_model(Path(name), **options)
+    if name in registry.names("models"):
+        return _open_model(registry.path("models", name), **options)
+    known = registry.names("methods") + registry.names("models")
+    return registry.get("methods", registry.closest("method", name, known)).Method(**options)
+
+
+def _open_model(path: Path, **options) -> Sharpener:
+    from panflow.model import Model
+
+    return Model.open(path, **options)
