@@ -20,9 +20,7 @@ def phase_of(phase: str | float | Sequence, ratio: YX, bands: int) -> tuple[YX, 
     named = {"corner": [(r - 1) / 2 for r in ratio], "toolbox": [r / 2 for r in ratio], "centre": [0.0, 0.0]}
     if isinstance(phase, str):
         if phase not in named:
-            raise InputError(
-                f"phase {phase!r} is unknown: expected {', '.join(PHASES)}, a number or a pair (y, x)"
-            )
+            raise InputError(f"phase {phase!r} is unknown: expected {', '.join(PHASES)}, a number or a pair (y, x)")
         y, x = named[phase]
         return ((y, x),) * bands
     try:
@@ -33,9 +31,7 @@ def phase_of(phase: str | float | Sequence, ratio: YX, bands: int) -> tuple[YX, 
             return ((float(values[0]), float(values[1])),) * bands
         pairs = tuple((float(y), float(x)) for y, x in values)
     except (TypeError, ValueError):
-        raise InputError(
-            f"phase {phase!r} is not a name, a number, a pair (y, x) or a pair for each band"
-        ) from None
+        raise InputError(f"phase {phase!r} is not a name, a number, a pair (y, x) or a pair for each band") from None
     if len(pairs) != bands:
         raise InputError(f"phase gives {len(pairs)} pairs (y, x) for {bands} bands: expected one a band")
     return pairs
@@ -61,9 +57,7 @@ def make_pair(
     if pan.shape[0] != ms.shape[0]:
         raise InputError(f"pan has a batch of {pan.shape[0]}, ms one of {ms.shape[0]}: expected the same")
     if 0 in pan.shape or 0 in ms.shape:
-        raise InputError(
-            f"pan has shape {tuple(pan.shape)} and ms {tuple(ms.shape)}: expected at least one pixel"
-        )
+        raise InputError(f"pan has shape {tuple(pan.shape)} and ms {tuple(ms.shape)}: expected at least one pixel")
     ratio = tuple(float(a) / float(b) for a, b in zip(pan.shape[-2:], ms.shape[-2:]))
     if min(ratio) < 1 or max(ratio) <= 1:
         raise GeometryError(

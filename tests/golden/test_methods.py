@@ -33,9 +33,7 @@ def case(request, shared):
 def test_output_equals_the_toolbox(case, method):
     _, pan, ms, sensor, outputs, info = case
     key = RECORDED[method]
-    fused = panflow.sharpen(
-        pan.astype(float), ms.astype(float), method=method, sensor=sensor, phase="toolbox"
-    )
+    fused = panflow.sharpen(pan.astype(float), ms.astype(float), method=method, sensor=sensor, phase="toolbox")
     compared = 0
     for window, (top, bottom, left, right) in {**info["windows"], "": (0, None, 0, None)}.items():
         name = f"{key}__{window}" if window else key

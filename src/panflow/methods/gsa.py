@@ -45,9 +45,5 @@ class Method:
         m = self.moments
         mean, std, covariance = intensity_moments(m, self.weights)
         bands = ms_up(pair)
-        detail = (
-            pair.pan
-            - per_band(m.mean[:, -1:], bands)
-            - (combine(self.weights, bands) - per_band(mean, bands))
-        )
+        detail = pair.pan - per_band(m.mean[:, -1:], bands) - (combine(self.weights, bands) - per_band(mean, bands))
         return bands + per_band(covariance / safe(std**2), bands) * detail

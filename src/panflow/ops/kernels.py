@@ -103,9 +103,7 @@ def gaussian_window_design(gain: float, ratio: tuple[float, float], points: int 
         raise ValueError(f"an MTF gain lies between 0 and 1, not {gain}")
     n = np.arange(TAPS) - TAPS // 2
     sigma = [points / (2 * r) / np.sqrt(-2 * np.log(gain)) for r in ratio]
-    rows, columns = (
-        np.cos(2 * np.pi * np.outer(n, n) / TAPS) @ np.exp(-(n**2) / (2 * s**2)) / TAPS for s in sigma
-    )
+    rows, columns = (np.cos(2 * np.pi * np.outer(n, n) / TAPS) @ np.exp(-(n**2) / (2 * s**2)) / TAPS for s in sigma)
     radius = np.hypot(n[:, None], n[None, :])
     window = np.interp(radius, np.arange(TAPS // 2 + 1), np.kaiser(TAPS, 0.5)[TAPS // 2 :], right=0.0)
     return np.outer(rows, columns) * window

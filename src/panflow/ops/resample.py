@@ -43,9 +43,7 @@ def interpolator(size: int, outputs: int, ratio: float, phase: float, border: st
 
 
 @cache
-def _sampled_filter(
-    taps: tuple[float, ...], size: int, outputs: int, step: float, phase: float, border: str
-) -> Banded:
+def _sampled_filter(taps: tuple[float, ...], size: int, outputs: int, step: float, phase: float, border: str) -> Banded:
     """Filter taps (correlation) evaluated at phase + i * step; between samples the taps are interpolated."""
     position = phase + np.arange(outputs) * step
     base = np.floor(position + 0.5).astype(int)
@@ -58,10 +56,7 @@ def _sampled_filter(
     n = np.arange(-reach, reach + 1)
     shifted, where = np.unique(np.round(fraction, 9), return_inverse=True)
     bank = np.stack(
-        [
-            kernels.interpolating(n[:, None] - f - np.arange(-radius, radius + 1)) @ np.array(taps)
-            for f in shifted
-        ]
+        [kernels.interpolating(n[:, None] - f - np.arange(-radius, radius + 1)) @ np.array(taps) for f in shifted]
     )
     return Banded(base - reach, bank[where], size, border)
 
@@ -102,9 +97,7 @@ def interpolate(
     return apply_terms(image, [(rows, columns)])
 
 
-def atrous(
-    image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0), size: tuple | None = None
-) -> Array:
+def atrous(image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0), size: tuple | None = None) -> Array:
     """The "a trous" low-pass of GSA, ATWT and AWLP, at phase + i * step: log2(r) binomial passes down and up.
 
     Borders as in the toolbox: every pass down mirrors the array that the pass before has grown by two.
@@ -115,9 +108,7 @@ def atrous(
         offset = 0.0
         for _ in range(levels - 1):
             grown = image.shape[axis] + 4
-            image = _sampled_filter(kernels.binomial(1), grown - 4, grown, 1.0, -2.0, "symmetric").apply(
-                image, axis
-            )
+            image = _sampled_filter(kernels.binomial(1), grown - 4, grown, 1.0, -2.0, "symmetric").apply(image, axis)
             offset += 2.0
         taps = kernels.binomial(levels + 1)
         last = _sampled_filter(taps, image.shape[axis], outputs, float(s), float(p) + offset, "symmetric")
@@ -165,9 +156,7 @@ def by_band(image: Array, keys: Sequence, function: Callable[[Array, object], Ar
 def ms_up(pair: Pair) -> Array:
     """MS on the PAN grid, [B, C, H, W]: every band from where it really lies."""
     border = "wrap" if pair.toolbox else "symmetric"
-    return by_band(
-        pair.ms, pair.phase, lambda ms, phase: interpolate(ms, pair.ratio, phase, pair.size, border)
-    )
+    return by_band(pair.ms, pair.phase, lambda ms, phase: interpolate(ms, pair.ratio, phase, pair.size, border))
 
 
 def ms_aligned(pair: Pair) -> Array:

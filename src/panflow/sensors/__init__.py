@@ -63,9 +63,7 @@ def load(name: str) -> Sensor:
     """The sensor of a name; an unknown name is an UnknownName that tells the nearest."""
     facts = _facts(name)
     pan = _band("pan", **facts["pan"])
-    sensor = Sensor(
-        name, facts["title"], (), float(facts["ratio"]), facts["bits"], pan, source=facts["source"]
-    )
+    sensor = Sensor(name, facts["title"], (), float(facts["ratio"]), facts["bits"], pan, source=facts["source"])
     return _with(sensor, tuple(_band(**band) for band in facts["bands"]))
 
 
@@ -89,9 +87,7 @@ def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sen
     `generic` takes any number: known names keep their wavelength, others have none (nan) and gain 0.30.
     """
     if names is not None and len(names) != count:
-        raise InputError(
-            f"the MS image has {count} bands and came with {len(names)} band names: give one a band"
-        )
+        raise InputError(f"the MS image has {count} bands and came with {len(names)} band names: give one a band")
     if (found := _known(sensor, names)) and len(found) == count:
         return _with(sensor, tuple(found))
     if sensor.name == "generic" and count > 0:
@@ -103,9 +99,7 @@ def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sen
     products = [everything, *_facts(sensor.name).get("products", []), ["blue", "green", "red"]]
     for product in products:
         if len(product) == count:
-            return _with(
-                sensor, tuple(band for name in product for band in sensor.bands if band.name == name)
-            )
+            return _with(sensor, tuple(band for name in product for band in sensor.bands if band.name == name))
     counts = " or ".join(f"{len(product)} ({', '.join(product)})" for product in products)
     raise InputError(
         f"{sensor.title} has {counts} bands, the MS image has {count}: "
@@ -118,9 +112,7 @@ def _recognise(text: str) -> set[str]:
     return {
         name
         for name in registry.names("sensors")
-        if any(
-            re.search(rf"(?<![a-z])(?:{m})(?![a-z0-9])", text, re.IGNORECASE) for m in _facts(name)["marks"]
-        )
+        if any(re.search(rf"(?<![a-z])(?:{m})(?![a-z0-9])", text, re.IGNORECASE) for m in _facts(name)["marks"])
     }
 
 
@@ -139,9 +131,7 @@ def fitting(count: int, ratio: float) -> list[str]:
     """The names of the sensors, generic aside, with products of `count` bands at this PAN to MS ratio."""
 
     def fits(name: str) -> bool:
-        sizes = {len(_facts(name)["bands"]), 3} | {
-            len(product) for product in _facts(name).get("products", [])
-        }
+        sizes = {len(_facts(name)["bands"]), 3} | {len(product) for product in _facts(name).get("products", [])}
         return count in sizes and abs(load(name).ratio - ratio) < 0.5
 
     return [name for name in registry.names("sensors") if name != "generic" and fits(name)]
@@ -168,7 +158,5 @@ def guess(
                 why = f"{place} {text!r} says {found[0]}, but {error}"
                 break
     options = ", ".join(fitting(count, ratio)) or "no sensor known"
-    reason = (
-        f"{why}; generic values are used (with {count} bands at ratio {ratio:g}, --sensor may be: {options})"
-    )
+    reason = f"{why}; generic values are used (with {count} bands at ratio {ratio:g}, --sensor may be: {options})"
     return replace(fit_bands(load("generic"), count, names), ratio=ratio), reason
