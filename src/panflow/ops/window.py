@@ -1,0 +1,70 @@
+"""Cutting a pair into tiles: which MS pixels belong to a window of the PAN grid, and their phase in it."""
+
+from dataclasses import replace
+from math import ceil, floor
+
+from panflow.ops.resample import REACH
+from panflow.types import YX, Pair
+
+Core = tuple[int, int, int, int]  # top, bottom, left, right in PAN pixels
+
+
+def grown(core: Core, halo: int, size: tuple[int, int]) -> Core:
+    """The core with `halo` pixels on every side, as far as there is an image."""
+    top, bottom, left, right = core
+    return max(0, top - halo), min(size[0], bottom + halo), max(0, left - halo), min(size[1], right + halo)
+
+
+def ms_span(low: int, high: int, phase: float, ratio: float, size: int, reach: int = REACH + 1) -> tuple[int, int]:
+    """First and end of the MS pixels that PAN pixels low..high - 1 draw on, within an axis of `size` pixels.
+
+    At least one, the nearest, where the window lies beside the MS image.
+    """
+    first = floor((low - phase) / ratio) - reach
+    end = ceil((high - 1 - phase) / ratio) + reach + 1
+    return min(max(first, 0), size - 1), max(min(end, size), 1)
+
+
+def ms_window(outer: Core, phase: tuple[YX, ...], ratio: YX, size: tuple[int, int]) -> tuple[Core, tuple[YX, ...]]:
+    """The MS window (top, bottom, left, right) under a PAN window, and every band's phase within the two."""
+    top, bottom, left, right = outer
+    rows = [ms_span(top, bottom, y, ratio[0], size[0]) for y, _ in phase]
+    columns = [ms_span(left, right, x, ratio[1], size[1]) for _, x in phase]
+    first, end = min(r[0] for r in rows), max(r[1] for r in rows)
+    west, east = min(c[0] for c in columns), max(c[1] for c in columns)
+    moved = tuple((y + first * ratio[0] - top, x + west * ratio[1] - left) for y, x in phase)
+    return (first, end, west, east), moved
+
+
+def window(pair: Pair, core: Core, halo: int) -> Pair:
+    """A tile of a pair: its core with `halo` PAN pixels around, as far as the image goes."""
+    outer = grown(core, halo, pair.size)
+    top, bottom, left, right = outer
+    (first, end, west, east), phase = ms_window(outer, pair.phase, pair.ratio, pair.ms_size)
+
+    def fine(image):
+        return None if image is None else image[..., top:bottom, left:right]
+
+    def coarse(image):
+        return None if image is None else image[..., first:end, west:east]
+
+    return replace(
+        pair,
+        pan=fine(pair.pan),
+        ms=coarse(pair.ms),
+        pan_valid=fine(pair.pan_valid),
+        ms_valid=coarse(pair.ms_valid),
+        reference=fine(pair.reference),
+        phase=phase,
+        core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
+        toolbox=False,
+    )
+
+
+def tiles(size: tuple[int, int], side: int) -> list[Core]:
+    """The cores, row by row, of a lattice of square tiles over an image; the last ones may be smaller."""
+    return [
+        (top, min(top + side, size[0]), left, min(left + side, size[1]))
+        for top in range(0, size[0], side)
+        for left in range(0, size[1], side)
+    ]
