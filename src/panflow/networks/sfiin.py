@@ -71,7 +71,7 @@ class Network(nn.Module):
         return self.refine(self.fuse(torch.cat(features, 1)))
 
 
-KEYS = (
+KEYS: tuple[tuple[str, str | None], ...] = (
     *SHARED,
     (r"^process\.block\.", "blocks.0."),
     (r"^process\.block(\d)\.", r"blocks.\1."),

@@ -16,7 +16,8 @@ def test_forward(shared):
     state, run = golden.recorded(shared, "random_init/mmnet_original_4b.npz")
     with torch.no_grad():
         fused = golden.load(Network(4), state, KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
-    torch.testing.assert_close(fused, run["out"], atol=1e-5, rtol=0)
+    # The output is small (standard deviation 0.023) and early stages fade: 1e-5 would miss a wrong attention.
+    torch.testing.assert_close(fused, run["out"], atol=1e-7, rtol=0)
 
 
 def test_one_band_and_unequal_sides():
