@@ -82,9 +82,7 @@ class InvBlock(nn.Module):
     `subnet(inputs, outputs)` makes F, G and H; `mix=False` leaves the 1×1 out.
     """
 
-    def __init__(
-        self, channels: int, split: int, subnet: Callable[[int, int], nn.Module], *, mix: bool = True
-    ):
+    def __init__(self, channels: int, split: int, subnet: Callable[[int, int], nn.Module], *, mix: bool = True):
         super().__init__()
         self.split = split
         self.invconv = InvertibleConv(channels) if mix else nn.Identity()
@@ -154,9 +152,7 @@ class HIN(nn.Module):
     `norm_last`: the norm follows the first LReLU instead of preceding it (MSDDN).
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, *, slope: float = 0.2, project: bool = True, norm_last: bool = False
-    ):
+    def __init__(self, inputs: int, outputs: int, *, slope: float = 0.2, project: bool = True, norm_last: bool = False):
         super().__init__()
         self.identity = nn.Conv2d(inputs, outputs, 1) if project else nn.Identity()
         self.conv_1 = nn.Conv2d(inputs, outputs, 3, padding=1)

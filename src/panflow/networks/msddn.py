@@ -50,9 +50,7 @@ class Network(nn.Module):
             return nn.Sequential(InvBlock(2 * width, width, hin), nn.Conv2d(2 * width, width, 1))
 
         def merge() -> nn.Sequential:
-            return nn.Sequential(
-                nn.Conv2d(2 * width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1)
-            )
+            return nn.Sequential(nn.Conv2d(2 * width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1))
 
         def down() -> nn.Conv2d:
             return nn.Conv2d(width, width, 3, stride=2, padding=1)
