@@ -27,7 +27,7 @@ def test_forward(shared, scrambled):
     assert error < 1e-5 if scrambled else error > 1e-4
 
 
-def test_start_has_the_published_constants(shared):
+def test_start_has_the_published_constants():
     """What the recording overwrites: code (sin n, cos n), fixed filter, omega 30, scale 10."""
     network = feinfn.Network(4)
     torch.testing.assert_close(network.code[:2], torch.tensor([[0.0, 1.0], [0.841471, 0.540302]]))
