@@ -43,7 +43,7 @@ def test_learns_the_noise(shared):
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     ms_up, pan = (data[key].expand(16, -1, -1, -1) for key in ("ms_up", "pan"))
     losses = []
-    for _ in range(60):
+    for _ in range(100):
         t = torch.randint(1000, (16,), generator=rng)
         a = alpha_bar[t][:, None, None, None]
         noise = torch.randn(16, 4, 16, 16, generator=rng)
