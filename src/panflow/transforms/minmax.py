@@ -1,0 +1,51 @@
+"""Every band and PAN stretched from its smallest and largest value to 0 and 1."""
+
+import numpy as np
+from torch import Tensor
+
+from panflow.transforms._fitted import Fitted, Gatherer, spread
+from panflow.types import Sensor
+
+
+class Range:
+    """Smallest and largest value, [K, 2]."""
+
+    def __init__(self) -> None:
+        self.found: list[np.ndarray] = []
+
+    def add(self, values: np.ndarray) -> None:
+        self.found.append(np.stack([values.min(axis=1), values.max(axis=1)], axis=1))
+
+    def result(self) -> np.ndarray:
+        low, high = np.moveaxis(np.stack(self.found).astype(np.float64), -1, 0)
+        return np.stack([low.min(axis=0), high.max(axis=0)], axis=1)
+
+
+class Transform(Fitted):
+    """y = (x - low) / (high - low) for every band, low and high over valid pixels; the unit is high - low.
+
+    A constant band becomes 0. fit: "scene", "train" or "sensor".
+    """
+
+    def gatherer(self) -> Gatherer:
+        return Range()
+
+    def unit_of(self, ms: np.ndarray, sensor: Sensor) -> np.ndarray:
+        return ms[:, 1] - ms[:, 0]
+
+    def _bounds(self, x: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        table = self.table(kind)
+        low, width = table[..., 0], table[..., 1] - table[..., 0]
+        return spread(low, x), spread(width.masked_fill(width == 0, 1.0), x)
+
+    def ms(self, x: Tensor) -> Tensor:
+        low, width = self._bounds(x, "ms")
+        return (x - low) / width
+
+    def pan(self, x: Tensor) -> Tensor:
+        low, width = self._bounds(x, "pan")
+        return (x - low) / width
+
+    def inverse_ms(self, y: Tensor) -> Tensor:
+        low, width = self._bounds(y, "ms")
+        return y * width + low

@@ -1,0 +1,53 @@
+"""Every band and PAN with mean 0 and standard deviation 1."""
+
+from functools import reduce
+
+import numpy as np
+from torch import Tensor
+
+from panflow.ops.moments import Moments, measure
+from panflow.transforms._fitted import Fitted, Gatherer, spread
+from panflow.types import Sensor
+
+
+class MeanStd:
+    """Mean and standard deviation, [K, 2]."""
+
+    def __init__(self) -> None:
+        self.found: list[Moments] = []
+
+    def add(self, values: np.ndarray) -> None:
+        self.found.append(measure(values[None, :, None, :]))
+
+    def result(self) -> np.ndarray:
+        total = reduce(Moments.merge, self.found)
+        return np.stack([total.mean[0], total.std[0]], axis=1)
+
+
+class Transform(Fitted):
+    """y = (x - mean) / std for every band, over valid pixels; the unit is std.
+
+    A constant band becomes 0. fit: "scene", "train" or "sensor".
+    """
+
+    def gatherer(self) -> Gatherer:
+        return MeanStd()
+
+    def unit_of(self, ms: np.ndarray, sensor: Sensor) -> np.ndarray:
+        return ms[:, 1]
+
+    def _moments(self, x: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        mean, std = self.table(kind).unbind(-1)
+        return spread(mean, x), spread(std.masked_fill(std == 0, 1.0), x)
+
+    def ms(self, x: Tensor) -> Tensor:
+        mean, std = self._moments(x, "ms")
+        return (x - mean) / std
+
+    def pan(self, x: Tensor) -> Tensor:
+        mean, std = self._moments(x, "pan")
+        return (x - mean) / std
+
+    def inverse_ms(self, y: Tensor) -> Tensor:
+        mean, std = self._moments(y, "ms")
+        return y * std + mean
