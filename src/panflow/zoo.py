@@ -9,10 +9,11 @@ from panflow.types import Sharpener
 DEFAULT = "mtf_glp_fs"
 
 
-def load(name: str | Path | None = None, **options) -> Sharpener:
+def load(name: str | Path | None = None, *, device: str = "auto", **options) -> Sharpener:
     """The sharpener of a method's name ("gsa"), a bundled model's name or a path that ends in .safetensors.
 
-    `options` are the method's own parameters (`load("brovey", guard=False)`).
+    `options` are the method's own parameters (`load("brovey", guard=False)`); `device` is where a learned model
+    computes (classical methods compute where their arrays are).
     """
     name = str(name or DEFAULT)
     if name.endswith(".safetensors"):
@@ -20,14 +21,14 @@ def load(name: str | Path | None = None, **options) -> Sharpener:
             raise MissingInput(
                 f"no model file {name}: expected a .safetensors file made by `panflow train` or `import`"
             )
-        return _open_model(Path(name), **options)
+        return _open_model(Path(name), device, **options)
     if name in registry.names("models"):
-        return _open_model(registry.path("models", name), **options)
+        return _open_model(registry.path("models", name), device, **options)
     known = registry.names("methods") + registry.names("models")
     return registry.get("methods", registry.closest("method", name, known)).Method(**options)
 
 
-def _open_model(path: Path, **options) -> Sharpener:
+def _open_model(path: Path, device: str, **options) -> Sharpener:
     from panflow.model import Model
 
-    return Model.open(path, **options)
+    return Model.open(path, device=device, **options)

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import map_coordinates, spline_filter, uniform_filter
 
 from panflow.arrays import to_numpy
 from panflow.ops import kernels
-from panflow.ops.resample import interpolate, lowpass
+from panflow.ops.resample import lowpass
 from panflow.types import YX, Pair
 
 SEARCH = 4  # PAN pixels, in every direction
@@ -55,61 +55,50 @@ class _Window:
 
     def __init__(self, pair: Pair):
         pan = to_numpy(pair.pan)[0, 0].astype(np.float64)
-        self.ratio, self.phase, self.size = pair.ratio, pair.common_phase, pair.ms_size
-        gain = float(np.mean(pair.sensor.gains))
-        self.smooth = lowpass(pan, kernels.mtf(gain, pair.ratio, 1e-5))
-        valid = np.ones(self.size, bool) if pair.ms_valid is None else to_numpy(pair.ms_valid)[0, 0].copy()
-        position = [self.phase[k] + np.arange(self.size[k]) * self.ratio[k] for k in (0, 1)]
-        for axis in (0, 1):
-            inside = (position[axis] >= SEARCH) & (position[axis] <= pan.shape[axis] - 1 - SEARCH)
-            valid &= inside[:, None] if axis == 0 else inside[None, :]
-        if pair.pan_valid is not None:
-            rows, columns = (np.clip(np.round(p).astype(int), 0, n - 1) for p, n in zip(position, pan.shape))
-            valid &= to_numpy(pair.pan_valid)[0, 0][np.ix_(rows, columns)]
-        self.known = valid.astype(np.float64)
-        margin = MARGIN if min(self.size) > 8 * MARGIN else 2
-        seen = uniform_filter(self.known, 2 * margin + 1) > 0.999  # nodata's fill enters no comparison
-        seen[:margin], seen[-margin:], seen[:, :margin], seen[:, -margin:] = False, False, False, False
-        self.used = seen
         ms = to_numpy(pair.ms)[0].astype(np.float64)
-        ms = self._unsaturated(ms)
-        self.bands = np.stack([self._structure(band)[self.used] for band in ms], axis=1)
-        self.bands = self.bands - self.bands.mean(axis=0) if len(self.bands) else self.bands
-        blocks = (np.arange(self.size[0]) // BLOCK)[:, None] * 10000 + (np.arange(self.size[1]) // BLOCK)[None, :]
-        self.block = np.unique(blocks[self.used], return_inverse=True)[1]
+        size, ratio = pair.ms_size, pair.ratio
+        valid = np.ones(size, bool) if pair.ms_valid is None else to_numpy(pair.ms_valid)[0, 0].copy()
+        pan_valid = np.ones(pan.shape, bool) if pair.pan_valid is None else to_numpy(pair.pan_valid)[0, 0]
+        position = [p + np.arange(n) * r for p, n, r in zip(pair.common_phase, size, ratio)]
+        inside = [(x >= SEARCH) & (x <= n - 1 - SEARCH) for x, n in zip(position, pan.shape)]
+        valid &= inside[0][:, None] & inside[1][None, :]
+        rows, columns = (np.clip(np.round(x).astype(int), 0, n - 1) for x, n in zip(position, pan.shape))
+        valid &= pan_valid[np.ix_(rows, columns)]
+        margin = MARGIN if min(size) > 8 * MARGIN else 2
+        seen = uniform_filter(valid.astype(np.float64), 2 * margin + 1) > 0.999  # nodata's fill enters no comparison
+        seen[:margin], seen[-margin:], seen[:, :margin], seen[:, -margin:] = False, False, False, False
+        self.usable = int(seen.sum()) >= MINIMUM
+        if not self.usable:
+            return
+        smooth = lowpass(pan, kernels.mtf(float(np.mean(pair.sensor.gains)), ratio, 1e-5))
+        where = [grid[seen] for grid in np.meshgrid(*position, indexing="ij")]
+        self.position = np.stack(where)
+        low, high = np.quantile(map_coordinates(smooth, self.position, order=1), [0.005, 0.995])
+        self.pan_structure = _structure(np.clip(smooth, low, high), pan_valid, [SMOOTH * r for r in ratio])
+        self.spline = spline_filter(self.pan_structure, order=3)
+        low, high = np.quantile(ms[:, seen], [0.005, 0.995], axis=1)[..., None, None]
+        flat = np.clip(ms, low, high)  # clouds and glints, far above the rest, must not rule the regression
+        self.bands = np.stack([_structure(band, valid, [SMOOTH] * 2)[seen] for band in flat], axis=1)
+        self.bands = self.bands - self.bands.mean(axis=0)
+        u, scale, _ = np.linalg.svd(self.bands, full_matrices=False)
+        self.basis = u[:, scale > 1e-8 * scale[0]] if scale[0] > 0 else u[:, :0]
+        blocks = (np.arange(size[0]) // BLOCK)[:, None] * 10000 + (np.arange(size[1]) // BLOCK)[None, :]
+        self.block = np.unique(blocks[seen], return_inverse=True)[1]
+        self.usable = self.basis.shape[1] > 0 and float(self.pan_structure.std()) > 0
 
-    def _unsaturated(self, ms: np.ndarray) -> np.ndarray:
-        """Clouds and glints, far above the rest, are flattened, so that a few do not rule the regression."""
-        inside = ms[:, self.used]
-        if inside.shape[1] < MINIMUM:
-            return ms
-        low, high = np.quantile(inside, [0.005, 0.995], axis=1)
-        return np.clip(ms, low[:, None, None], high[:, None, None])
-
-    def _structure(self, image: np.ndarray) -> np.ndarray:
-        known = uniform_filter(self.known, SMOOTH)
-        return image - uniform_filter(image * self.known, SMOOTH) / np.maximum(known, 1e-6)
-
-    @property
-    def usable(self) -> bool:
-        return len(self.bands) >= MINIMUM and float(self.bands.std(axis=0).max()) > 0
-
-    def pan(self, offset: np.ndarray) -> np.ndarray:
+    def pan(self, offset: np.ndarray, exact: bool = True) -> np.ndarray:
         """PAN's structure where the MS pixels lie when they are moved by an offset (rows, columns), [n]."""
-        ratio = tuple(1 / r for r in self.ratio)
-        phase = tuple(-(p + o) / r for p, o, r in zip(self.phase, offset, self.ratio))
-        sampled = interpolate(self.smooth, ratio, phase, self.size, "edge", "cubic")
-        low, high = np.quantile(sampled[self.used], [0.005, 0.995])
-        structure = self._structure(np.clip(sampled, low, high))[self.used]
-        return structure - structure.mean()
+        at = self.position + np.asarray(offset)[:, None]
+        if exact:
+            found = map_coordinates(self.spline, at, order=3, prefilter=False, mode="nearest")
+        else:
+            found = map_coordinates(self.pan_structure, at, order=1, mode="nearest")
+        return found - found.mean()
 
     def r2(self, pan: np.ndarray) -> float:
         """Share of PAN's structure that the bands explain."""
         energy = float(pan @ pan)
-        if energy <= 0:
-            return 0.0
-        weights = np.linalg.lstsq(self.bands, pan, rcond=1e-8)[0]
-        return 1 - float(np.sum((pan - self.bands @ weights) ** 2)) / energy
+        return float(np.sum((self.basis.T @ pan) ** 2)) / energy if energy > 0 else 0.0
 
     def gradients(self, offset: np.ndarray, step: float = 0.5) -> np.ndarray:
         """PAN's derivatives along rows and columns at MS positions, [n, 2]."""
@@ -163,13 +152,13 @@ def register(windows: Iterable[Pair], *, per_band: bool = True) -> Registration:
     if not prepared:
         return Registration()
     offsets = [np.array([y, x], float) for y in range(-SEARCH, SEARCH + 1) for x in range(-SEARCH, SEARCH + 1)]
-    surface = np.array([[w.r2(w.pan(o)) for o in offsets] for w in prepared])
+    surface = np.array([[w.r2(w.pan(o, exact=False)) for o in offsets] for w in prepared])
     weight = surface.max(axis=1) ** 2  # windows in which PAN and bands have little in common say little
     if weight.sum() <= 0:
         return Registration(windows=len(prepared))
     start = offsets[int(np.argmax(weight @ surface))]
     found = [(w, o) for w, o in ((w, w.refine(start)) for w in prepared) if o is not None]
-    nominal = float(weight @ surface[:, len(offsets) // 2] / weight.sum())
+    nominal = float(weight @ np.array([w.r2(w.pan(np.zeros(2))) for w in prepared]) / weight.sum())
     if not found:
         return Registration(r2_before=nominal, r2_after=nominal, windows=len(prepared))
     kept = [w for w, _ in found]
@@ -178,7 +167,7 @@ def register(windows: Iterable[Pair], *, per_band: bool = True) -> Registration:
     agree = (np.abs(np.array([o for _, o in found]) - shift).max(axis=1) < AGREE) @ own**2 / max(np.sum(own**2), 1e-12)
     after = float(np.average([w.r2(w.pan(shift)) for w in kept], weights=np.maximum(own**2, 1e-12)))
     confidence = float(agree * len(found) / len(prepared) * np.clip(after / 0.6, 0, 1))
-    if np.abs(shift).max() > SEARCH + 0.5 or after < nominal - 1e-6:
+    if np.abs(shift).max() > SEARCH + 0.5 or after < nominal - 1e-3:
         confidence = 0.0
     result = Registration((float(shift[0]), float(shift[1])), confidence, nominal, after, windows=len(prepared))
     return replace(result, band_shifts=_band_shifts(kept, shift)) if per_band and result.confident else result
@@ -199,6 +188,13 @@ def _band_shifts(windows: list[_Window], shift: np.ndarray) -> tuple[YX, ...]:
         small = np.abs(move).max() < 0.15 or spread > max(0.15, 0.3 * np.abs(move).max())
         shifts.append((0.0, 0.0) if small else (float(move[0]), float(move[1])))
     return tuple(shifts)
+
+
+def _structure(image: np.ndarray, valid: np.ndarray, size: list[float]) -> np.ndarray:
+    """The image minus its local mean over valid pixels."""
+    known = valid.astype(np.float64)
+    width = [max(3, round(s)) for s in size]
+    return image - uniform_filter(image * known, width) / np.maximum(uniform_filter(known, width), 1e-6)
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

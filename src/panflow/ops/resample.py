@@ -5,7 +5,7 @@ phase + i * ratio. A linear ramp stays a ramp in both directions.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def _weights(position: np.ndarray, kernel: Callable, reach: float) -> tuple[np.n
     return start, weights / weights.sum(axis=1, keepdims=True)
 
 
-@cache
+@lru_cache(maxsize=512)
 def interpolator(size: int, outputs: int, ratio: float, phase: float, border: str, kind: str) -> Banded:
     """From `size` coarse samples to `outputs` fine ones."""
     kernel, reach = INTERPOLATORS[kind]
@@ -42,7 +42,7 @@ def interpolator(size: int, outputs: int, ratio: float, phase: float, border: st
     return Banded(start, weights, size, border)
 
 
-@cache
+@lru_cache(maxsize=512)
 def _sampled_filter(taps: tuple[float, ...], size: int, outputs: int, step: float, phase: float, border: str) -> Banded:
     """Filter taps (correlation) evaluated at phase + i * step; between samples the taps are interpolated."""
     position = phase + np.arange(outputs) * step
@@ -116,7 +116,7 @@ def atrous(image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0
     return image
 
 
-@cache
+@lru_cache(maxsize=512)
 def _antialiased(size: int, outputs: int, step: float, phase: float) -> Banded:
     start, weights = _weights(phase + np.arange(outputs) * step, lambda x: kernels.cubic(x / step), 2 * step)
     return Banded(start, weights, size, "symmetric")

@@ -1,0 +1,86 @@
+"""`panflow sharpen PAN MS [MS ...] OUT`, or `panflow sharpen SCENE OUT`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from panflow.errors import InputError
+from panflow.scene.sink import COMPRESSIONS, FORMATS
+
+
+@click.command("sharpen", short_help="Sharpen a scene: PAN and MS files in, a file on the PAN grid out.")
+@click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...] OUT | SCENE OUT")
+@click.option("--method", "-m", help="A method, a bundled model or a model file (`panflow names methods`).")
+@click.option("--model", help="The same as --method, for a model file.")
+@click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto.")
+@click.option(
+    "--register",
+    default="auto",
+    show_default=True,
+    metavar="auto|off|DY,DX",
+    help="Correct a confident offset of MS, trust the georeferencing, or set the offset in PAN pixels (rows, columns).",
+)
+@click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare.")
+@click.option("--dtype", help="Type of the result, e.g. uint16 or float32.  [default: as MS]")
+@click.option("--format", type=click.Choice(FORMATS), help="[default: cog where OUT ends in .tif, else gtiff]")
+@click.option("--compress", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True)
+@click.option("--overviews/--no-overviews", default=None, help="[default: only in a COG]")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
+@click.option("--max-memory", metavar="SIZE", help="Bound on memory, in MiB or as 2GiB.")
+@click.option("--device", default="auto", show_default=True, help="Of learned models: auto, cpu, cuda or mps.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+def command(files, method, model, max_memory, device, quicklook, quiet, as_json, **options) -> None:
+    """Sharpen MS by PAN into OUT, which lies exactly on the PAN grid.
+
+    MS is one multi-band file, several band files, or picks such as `scene.tif,band=3`. SCENE is a folder or
+    metadata file in which PAN and MS are found (Landsat, DIMAP, Maxar).
+    """
+    from panflow.cli._console import progress_bar, show
+    from panflow.scene.engine import sharpen_file
+
+    *inputs, out = files
+    pan, ms = _inputs(inputs)
+    name = method or model
+    with progress_bar(quiet or as_json) as progress:
+        report = sharpen_file(
+            pan, ms, out, method=name, device=device, max_memory=_mib(max_memory), progress=progress, **options
+        )
+    if quicklook:
+        from panflow.scene.quicklook import quicklook_file
+
+        quicklook_file(out, pan, ms, quicklook, shift=report.shift_pixels if report.shift_applied else (0.0, 0.0))
+    show(report, as_json, quiet)
+
+
+def _inputs(inputs: list[str]) -> tuple[str, list[str]]:
+    """PAN and MS as given, or as found in the one folder or metadata file that was given."""
+    if not inputs:
+        raise InputError("expected PAN, MS and OUT, or a scene folder and OUT")
+    if len(inputs) > 1:
+        return inputs[0], inputs[1:]
+    from panflow.scene.product import find
+
+    product = find(Path(inputs[0]))
+    if product is None:
+        raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow knows: give PAN, MS and OUT")
+    return product.pan, product.ms
+
+
+def _mib(size: str | None) -> float | None:
+    """MiB of "512", "512MiB", "2GB" ..."""
+    if size is None:
+        return None
+    text = size.strip().lower().removesuffix("b").removesuffix("i")
+    factor = {"k": 1 / 1024, "m": 1, "g": 1024}.get(text[-1:])
+    try:
+        value = float(text[:-1] if factor else text) * (factor or 1)
+    except ValueError:
+        raise InputError(f"--max-memory {size!r} is no size: expected a number of MiB, or e.g. 2GiB") from None
+    if value <= 0:
+        raise InputError(f"--max-memory {size!r}: expected more than nothing")
+    return value

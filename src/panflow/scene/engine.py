@@ -1,0 +1,309 @@
+"""Whole scenes from files to a file, in bounded memory.
+
+The scene is cut into a fixed lattice of blocks; a block is read with the method's halo, computed, and written
+whole. Blocks never depend on how many are in flight, so the result is the same for every memory limit and number
+of threads, bit by bit. What a method must know of the whole scene it learns in a first pass, over all blocks of a
+small scene and over a seeded sample of a large one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import ceil
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import rasterio
+from threadpoolctl import threadpool_limits
+
+from panflow import __version__, zoo
+from panflow.errors import InputError
+from panflow.ops.register import Registration, register
+from panflow.ops.window import Core, tiles
+from panflow.scene.report import Report, peak_mib
+from panflow.scene.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
+from panflow.scene.source import Source
+from panflow.types import Pair, Sensor, Sharpener
+
+FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
+REGISTER_WINDOWS = 24
+REGISTER_SIDE = 128  # MS pixels
+CACHE_MIB = 64  # GDAL's block cache: more only costs memory, since every block is read once
+BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
+Progress = Callable[[str, int, int], None]  # stage, done, of how many blocks
+T, R = TypeVar("T"), TypeVar("R")
+
+
+def sharpen_file(
+    pan: str | Path,
+    ms: str | Path | list[str | Path],
+    out: str | Path,
+    *,
+    method: str | Path | Sharpener | None = None,
+    sensor: str | Sensor = "auto",
+    register: str | tuple[float, float] = "auto",
+    nodata: float | None = None,
+    dtype: str | None = None,
+    format: str | None = None,
+    compress: str = "zstd",
+    overviews: bool | None = None,
+    jobs: int | None = None,
+    max_memory: float | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Sharpen MS by PAN from files to a georeferenced file on the PAN grid; returns the run's report.
+
+    pan: a file; ms: files or `file,band=n` picks; method: a name, a model file or a sharpener; sensor: a name or
+    "auto"; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
+    sets it; nodata: a value that counts as nodata besides what the files declare; dtype: of the result (None: as
+    MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none, deflate, zstd, lzw or lerc;
+    jobs: threads; max_memory: MiB; device: where a learned model computes ("auto", "cpu", "cuda", "mps").
+
+    Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
+    """
+    started = time.perf_counter()
+    out, inputs = Path(out), [str(m) for m in (ms if isinstance(ms, (list, tuple)) else [ms])]
+    format = _one_of("format", format or ("cog" if out.suffix.lower() in (".tif", ".tiff") else "gtiff"), FORMATS)
+    compress = _one_of("compress", compress.lower(), COMPRESSIONS)
+    check_target(out, [str(pan), *(m.rpartition(",band=")[0] or m for m in inputs)], overwrite)
+    jobs = jobs or os.cpu_count() or 1
+    sharpener = method if callable(method) else zoo.load(method, device=device)
+    source = Source(str(pan), inputs, sensor, nodata)
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
+            source.require_data()
+            found, applied, warnings = _register(source, register)
+            halo = sharpener.halo(source.placement.ratio)
+            blocks = _lattice(source, halo)
+            flight, tight = _in_flight(source, halo or 0, jobs, max_memory)
+            warnings += tight
+            sharpener = sharpener.fit(_scene(source, blocks, halo or 0, jobs, progress))
+            kind = np.dtype(dtype or source.ms_dtype)
+            absent = _absent(source, kind)
+            name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
+            clipped = holes = 0
+            with Sink(
+                out,
+                size=source.size,
+                bands=source.bands,
+                dtype=kind.name,
+                transform=source.grid.transform,
+                crs=source.grid.crs,
+                nodata=absent,
+                mask=absent is None and source.may_have_holes,
+                format=format,
+                compress=compress,
+                overviews=format == "cog" if overviews is None else overviews,
+                jobs=jobs,
+            ) as sink:
+                sink.describe(
+                    names=source.names,
+                    colors=source.colors,
+                    scales=source.scales,
+                    offsets=source.offsets,
+                    units=source.units,
+                    tags=_provenance(source, name, found, applied, [str(pan), *inputs]),
+                )
+
+                def work(core: Core) -> tuple[Core, np.ndarray, np.ndarray | None, int]:
+                    pair = source.read(core, halo or 0)
+                    return core, *_cast(_own(sharpener(pair), pair), _own_mask(pair), kind, absent)
+
+                for done, (core, image, valid, over) in enumerate(_overlapped(work, blocks, jobs, flight), 1):
+                    sink.write(core, image, valid)
+                    clipped += over
+                    holes += 0 if valid is None else int(valid.size - valid.sum())
+                    if progress:
+                        progress("sharpen", done, len(blocks))
+                if progress:
+                    progress("finish", 0, 1)
+                sink.finish()
+    finally:
+        source.close()
+    seconds, pixels = time.perf_counter() - started, source.size[0] * source.size[1]
+    return Report(
+        output=str(out),
+        sensor=source.sensor.name,
+        method=name,
+        ratio=source.placement.ratio,
+        phase=_mean(source.phase),
+        shift_pixels=found.shift,
+        shift_applied=applied,
+        shift_confidence=found.confidence,
+        fit_r2=(found.r2_before, found.r2_after),
+        band_shifts=list(found.band_shifts) if applied else [],
+        clipped_pixels=clipped,
+        nodata_pixels=holes,
+        pixels=pixels,
+        seconds=seconds,
+        mpix_per_second=pixels / 1e6 / seconds,
+        peak_mib=peak_mib(),
+        sensor_reason="" if source.why == "given" else source.why,
+        warnings=[*source.placement.notes, *warnings],
+    )
+
+
+def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InputError(f"{what} {value!r} is unknown: expected {', '.join(allowed)}")
+    return value
+
+
+def _mean(phase: tuple) -> tuple[float, float]:
+    return tuple(float(v) for v in np.mean(phase, axis=0))
+
+
+def _lattice(source: Source, halo: int | None) -> list[Core]:
+    if halo is None:
+        return [(0, source.size[0], 0, source.size[1])]
+    return tiles(source.size, BLOCK)
+
+
+def _spread(cores: list[Core], count: int) -> list[Core]:
+    """At most `count` of the cores, evenly spread with a seeded offset in every stretch."""
+    if len(cores) <= count:
+        return cores
+    rng = np.random.default_rng(0)
+    edges = np.linspace(0, len(cores), count + 1)
+    return [cores[int(low + (high - low) * rng.random())] for low, high in zip(edges[:-1], edges[1:])]
+
+
+def measure_shift(source: Source) -> Registration:
+    """The offset of a scene's MS against its georeferencing, from windows spread over it."""
+    ratio = source.placement.ratio
+    side = max(64, round(REGISTER_SIDE * max(ratio)))
+    cores = [c for c in tiles(source.size, side) if min(c[1] - c[0], c[3] - c[2]) >= min(side / 4, *source.size)]
+    return register(source.read(core, 0) for core in _spread(cores, REGISTER_WINDOWS))
+
+
+def _register(source: Source, how: str | tuple[float, float]) -> tuple[Registration, bool, list[str]]:
+    """Measure the offset, correct it as asked, and say what is worth a warning."""
+    found = measure_shift(source)
+    if how not in ("auto", "off"):
+        try:
+            dy, dx = (float(v) for v in (how.split(",") if isinstance(how, str) else how))
+        except (TypeError, ValueError):
+            raise InputError(f"register {how!r} is unknown: expected auto, off, or DY,DX in PAN pixels") from None
+        source.phase = Registration(shift=(dy, dx)).phases(source.phase)
+        return Registration((dy, dx), found.confidence, found.r2_before, found.r2_after), True, []
+    large = max(map(abs, found.shift)) > 0.5
+    if how == "auto" and found.confident:
+        source.phase = found.phases(source.phase)
+        return found, True, []
+    if how == "auto" and large:
+        return found, False, ["an offset of MS was seen but not surely enough to correct it: check by eye, or set it"]
+    if how == "off" and large and found.confident:
+        shift = f"{found.shift[0]:+.2f}, {found.shift[1]:+.2f}"
+        return found, False, [f"MS is displaced by {shift} PAN pixels and --register off leaves it so"]
+    return found, False, []
+
+
+def _in_flight(source: Source, halo: int, jobs: int, max_memory: float | None) -> tuple[int, list[str]]:
+    """How many blocks may be in work at once under a limit in MiB."""
+    side = min(BLOCK + 2 * halo, max(source.size))
+    block = side * side * 4 * (6 * source.bands + 8) / 2**20
+    if max_memory is None:
+        return 2 * jobs, []
+    flight = int((max_memory - BASE_MIB) / block)
+    if flight >= 1:
+        return min(flight, 2 * jobs), []
+    need = ceil(BASE_MIB + block)
+    return 1, [f"--max-memory {max_memory:g} is less than one block needs: about {need} MiB are used"]
+
+
+def _scene(source: Source, blocks: list[Core], halo: int, jobs: int, progress: Progress | None) -> Iterator[Pair]:
+    """The pairs that a sharpener is fitted on, read ahead by one."""
+    chosen = _spread(blocks, FIT_BLOCKS)
+    for done, pair in enumerate(_overlapped(lambda core: source.read(core, halo), chosen, 1, 2), 1):
+        yield pair
+        if progress:
+            progress("fit", done, len(chosen))
+
+
+def _overlapped(work: Callable[[T], R], items: Iterable[T], jobs: int, flight: int) -> Iterator[R]:
+    """work(item) in order, `jobs` at a time, with at most `flight` started and not yet taken."""
+    pool = ThreadPoolExecutor(min(jobs, flight))
+    pending: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) >= flight:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+        pool.shutdown(wait=True)
+
+
+def _own(fused: Any, pair: Pair) -> np.ndarray:
+    top, bottom, left, right = pair.core
+    return np.asarray(fused)[0, :, top:bottom, left:right]
+
+
+def _own_mask(pair: Pair) -> np.ndarray | None:
+    if pair.pan_valid is None:
+        return None
+    top, bottom, left, right = pair.core
+    valid = pair.pan_valid[0, 0, top:bottom, left:right]
+    return None if valid.all() else valid
+
+
+def _absent(source: Source, kind: np.dtype) -> float | None:
+    """The nodata value of the result: MS's, where the result's type can hold it; NaN for floats with holes."""
+    value = source.ms_nodata if source.ms_nodata is not None else source.nodata
+    if kind.kind == "f":
+        return value if value is not None else (float("nan") if source.may_have_holes else None)
+    if value is None or not np.isfinite(value) or value != int(value):
+        return None
+    info = np.iinfo(kind)
+    return value if info.min <= value <= info.max else None
+
+
+def _cast(
+    image: np.ndarray, valid: np.ndarray | None, kind: np.dtype, absent: float | None
+) -> tuple[np.ndarray, np.ndarray | None, int]:
+    """Rounded and saturated to the result's type; valid pixels never equal nodata. Also: how many were clipped."""
+    if kind.kind == "f":
+        result, clipped = image.astype(kind), 0
+        hole = 0.0 if absent is None else absent
+    else:
+        info = np.iinfo(kind)
+        rounded = np.rint(image)
+        outside = (rounded < info.min) | (rounded > info.max)
+        if valid is not None:
+            outside &= valid
+        clipped = int(outside.any(axis=0).sum())
+        # limits that float32 cannot hold exactly would wrap around in the cast: clip in double
+        wide = rounded.astype(np.float64) if kind.itemsize > 2 else rounded
+        result = np.clip(np.nan_to_num(wide), info.min, info.max).astype(kind)
+        hole = 0 if absent is None else absent
+        if absent is not None:
+            result[result == kind.type(absent)] = kind.type(absent + 1 if absent < info.max else absent - 1)
+    if valid is not None:
+        result[:, ~valid] = kind.type(hole)
+    return result, valid, clipped
+
+
+def _provenance(source: Source, method: str, found: Registration, applied: bool, inputs: list[str]) -> dict[str, str]:
+    tags = {
+        "TIFFTAG_SOFTWARE": f"panflow {__version__}",
+        "PANFLOW_METHOD": method,
+        "PANFLOW_SENSOR": source.sensor.name,
+        "PANFLOW_INPUTS": "; ".join(Path(path).name for path in inputs),
+        "PANFLOW_PHASE": ", ".join(f"{v:.3f}" for v in _mean(source.phase)),
+        "PANFLOW_SHIFT": ", ".join(f"{v:+.3f}" for v in found.shift) + (" corrected" if applied else " measured only"),
+    }
+    kept = ("ACQUISITION", "SATELLITE", "SENSOR", "DATE", "CLOUD")
+    return {k: v for k, v in source.tags.items() if any(word in k.upper() for word in kept)} | tags
+
+
+__all__ = ["measure_shift", "sharpen_file"]

@@ -1,0 +1,132 @@
+"""Where the MS grid lies on the PAN grid, from their georeferencing: pure arithmetic, no files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+
+from panflow.errors import GeometryError
+from panflow.types import YX
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A raster's pixels on the ground: GDAL's affine transform, a CRS or None, (rows, columns)."""
+
+    transform: Affine
+    crs: Any
+    size: tuple[int, int]
+
+    @property
+    def located(self) -> bool:
+        return bool(self.crs) and self.transform != Affine.identity()
+
+
+@dataclass(frozen=True)
+class Placement:
+    """ratio: PAN pixels per MS pixel; phase: centre of MS pixel (0, 0) on the PAN grid, in PAN pixels (both rows,
+    columns). warp: the grid that MS must be resampled to first, None where its own will do. notes: what was assumed."""
+
+    ratio: YX
+    phase: YX
+    warp: Grid | None = None
+    notes: tuple[str, ...] = ()
+
+
+def place(pan: Grid, ms: Grid, to_pan_crs: Any = None) -> Placement:
+    """MS on the PAN grid.
+
+    By georeferencing where both files have one. Where either lacks it, or both carry the same dummy one, the
+    pixels are assumed to share the outer corner. Grids that are rotated, flipped or in another CRS against PAN are
+    to be warped to PAN's axes at their own resolution; `to_pan_crs(xs, ys)` maps MS's CRS to PAN's.
+    Raises GeometryError where PAN is coarser than MS or the two do not overlap.
+    """
+    dummy = pan.transform == ms.transform and pan.size != ms.size
+    if not (pan.located and ms.located) or dummy:
+        return _shared_corner(pan, ms, dummy)
+    if to_pan_crs is None:
+        relation = ~pan.transform * ms.transform  # MS pixel corners to PAN pixel corners
+        if _aligned(relation):
+            ratio = (relation.e, relation.a)
+            phase = (relation.f + relation.e / 2 - 0.5, relation.c + relation.a / 2 - 0.5)
+            _check(ratio, phase, pan, ms.size)
+            return Placement(ratio, phase)
+    return _warped(pan, ms, to_pan_crs)
+
+
+def _aligned(relation: Affine, slack: float = 1e-3) -> bool:
+    """Both axes run along PAN's: off-diagonal terms move no pixel by more than a thousandth per pixel."""
+    return relation.a > 0 and relation.e > 0 and max(abs(relation.b), abs(relation.d)) < slack
+
+
+def _shared_corner(pan: Grid, ms: Grid, dummy: bool) -> Placement:
+    why = (
+        "PAN and MS carry the same geotransform"
+        if dummy
+        else "no CRS or geotransform in "
+        + " and ".join(name for name, grid in (("PAN", pan), ("MS", ms)) if not grid.located)
+    )
+    sizes = [(abs(g.transform.e), abs(g.transform.a)) for g in (ms, pan)]
+    ratio = tuple(a / b for a, b in zip(*sizes)) if min(sizes[1]) > 0 else (1.0, 1.0)
+    if min(ratio) <= 1.01 or ms.transform == Affine.identity() or pan.transform == Affine.identity():
+        ratio = tuple(_whole_ratio(p, m) for p, m in zip(pan.size, ms.size))
+    phase = tuple((r - 1) / 2 for r in ratio)
+    _check(ratio, phase, pan, ms.size)
+    note = f"{why}: PAN and MS are assumed to share their upper left corner, ratio {ratio[0]:g} x {ratio[1]:g}"
+    return Placement(ratio, phase, notes=(note,))
+
+
+def _whole_ratio(pan: int, ms: int) -> float:
+    """The integer ratio where the sizes differ from it by less than one MS pixel, else the quotient."""
+    whole = round(pan / ms)
+    return float(whole) if whole >= 1 and abs(pan - whole * ms) < whole else pan / ms
+
+
+def _check(ratio: YX, phase: YX, pan: Grid, ms_size: tuple[int, int]) -> None:
+    if min(ratio) < 0.99 or max(ratio) <= 1.01:
+        raise GeometryError(
+            f"PAN pixels are not finer than MS pixels (ratio {ratio[0]:.3g} x {ratio[1]:.3g}): "
+            "expected PAN first, then MS; are the two swapped?"
+        )
+    for axis, name in ((0, "rows"), (1, "columns")):
+        low, high = phase[axis] - ratio[axis] / 2, phase[axis] + (ms_size[axis] - 0.5) * ratio[axis]
+        if high <= -0.5 or low >= pan.size[axis] - 0.5:
+            raise GeometryError(
+                f"PAN and MS do not overlap: MS lies at PAN {name} {low:.0f} to {high:.0f}, "
+                f"PAN has {pan.size[axis]}; check that both are of one scene"
+            )
+
+
+def _warped(pan: Grid, ms: Grid, to_pan_crs: Any) -> Placement:
+    """A grid along PAN's axes that covers MS with pixels of about its own size."""
+
+    def to_pan(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        xs, ys = ms.transform * (columns, rows)
+        if to_pan_crs is not None:
+            xs, ys = (np.asarray(v) for v in to_pan_crs(xs, ys))
+        c, r = ~pan.transform * (xs, ys)
+        return r, c
+
+    h, w = ms.size
+    edge = np.linspace(0, 1, 21)
+    rows = np.concatenate([edge * h, edge * h, edge * 0, edge * 0 + h])
+    columns = np.concatenate([edge * 0, edge * 0 + w, edge * w, edge * w])
+    r, c = to_pan(rows, columns)
+    if not (np.isfinite(r).all() and np.isfinite(c).all()):
+        raise GeometryError("MS cannot be brought to PAN's CRS: some of its border has no coordinates there")
+    around = to_pan(np.array([0, 1, 0]) + h / 2, np.array([0, 0, 1]) + w / 2)
+    steps = [np.hypot(around[0][k] - around[0][0], around[1][k] - around[1][0]) for k in (1, 2)]
+    if abs(around[0][2] - around[0][0]) > abs(around[0][1] - around[0][0]):  # rows run along PAN's columns
+        steps = steps[::-1]
+    ratio = tuple(float(round(s)) if abs(s - round(s)) < 0.02 else float(s) for s in steps)
+    low = (float(r.min()), float(c.min()))
+    size = tuple(max(1, int(np.ceil((v.max() - v.min()) / s - 1e-6))) for v, s in ((r, ratio[0]), (c, ratio[1])))
+    transform = pan.transform * Affine.translation(low[1], low[0]) * Affine.scale(ratio[1], ratio[0])
+    phase = tuple(l + s / 2 - 0.5 for l, s in zip(low, ratio))
+    _check(ratio, phase, pan, size)
+    why = "another CRS" if to_pan_crs is not None else "rotated or flipped axes"
+    note = f"MS has {why}: it is resampled to PAN's axes at {size[0]} x {size[1]} pixels (cubic)"
+    return Placement(ratio, phase, Grid(transform, pan.crs, size), (note,))

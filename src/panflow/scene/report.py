@@ -1,0 +1,72 @@
+"""What a run tells: the summary that the console prints and `--json` writes."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass
+class Report:
+    """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing."""
+
+    output: str
+    sensor: str
+    method: str
+    ratio: tuple[float, float]
+    phase: tuple[float, float]
+    shift_pixels: tuple[float, float]
+    shift_applied: bool
+    shift_confidence: float
+    fit_r2: tuple[float, float]
+    band_shifts: list[tuple[float, float]]
+    clipped_pixels: int
+    nodata_pixels: int
+    pixels: int
+    seconds: float
+    mpix_per_second: float
+    peak_mib: float
+    sensor_reason: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict:
+        return _finite(asdict(self))
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(name, value) as the console shows them."""
+        y, x = self.shift_pixels
+        applied = "corrected" if self.shift_applied else "not corrected"
+        before, after = self.fit_r2
+        shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns), {applied}; confidence {self.shift_confidence:.2f}"
+        fit = f"{before:.3f} as georeferenced, {after:.3f} at the measured offset"
+        moved = [f"{n + 1}: {b[0]:+.2f}, {b[1]:+.2f}" for n, b in enumerate(self.band_shifts) if b != (0.0, 0.0)]
+        rows = [
+            ("output", self.output),
+            ("sensor", f"{self.sensor} ({self.sensor_reason})" if self.sensor_reason else self.sensor),
+            ("ratio", f"{self.ratio[0]:.4g} x {self.ratio[1]:.4g}"),
+            ("phase", f"{self.phase[0]:.2f}, {self.phase[1]:.2f} PAN pixels"),
+            ("shift", shift if before == before else "not measurable: too little structure in common"),
+            ("bands fit PAN", f"R2 {fit}" if before == before else ""),
+            ("band shifts", "; ".join(moved)),
+            ("method", self.method),
+            ("clipped pixels", f"{self.clipped_pixels:,}"),
+            ("nodata pixels", f"{self.nodata_pixels:,} of {self.pixels:,}"),
+            ("time", f"{self.seconds:.2f} s, {self.mpix_per_second:.1f} MPix/s, peak memory {self.peak_mib:.0f} MiB"),
+        ]
+        return [(name, value) for name, value in rows if value]
+
+
+def _finite(value):
+    """JSON has no NaN: null instead."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

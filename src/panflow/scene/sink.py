@@ -1,0 +1,195 @@
+"""The result's file: written block by block beside the target, and renamed when it is whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from panflow.errors import InputError, OutputError, OutputExists
+
+BLOCK = 512
+COMPRESSIONS = ("none", "deflate", "zstd", "lzw", "lerc")
+FORMATS = ("cog", "gtiff")
+LEVELS = {"zstd": {"ZSTD_LEVEL": 3}, "deflate": {"ZLEVEL": 6}}
+
+
+def check_target(out: Path, inputs: list[str], overwrite: bool) -> None:
+    """OutputError where the target is an input, exists, or cannot be written."""
+    for path in inputs:
+        if Path(path).exists() and out.exists() and os.path.samefile(path, out):
+            raise InputError(f"{out} is one of the inputs: expected another name for the result")
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder: expected the name of a file")
+    if out.exists() and not overwrite:
+        raise OutputExists(f"{out} exists: give another name, or --overwrite to replace it")
+    folder = out.parent if str(out.parent) else Path()
+    if not folder.is_dir():
+        raise OutputError(f"the folder {folder} of the result does not exist: make it first")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"the folder {folder} of the result cannot be written to")
+
+
+class _Errors(logging.Handler):
+    """Collects what GDAL complains of while files are closed, which raises nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+class Sink:
+    """A GeoTIFF or COG in the making. `write` takes blocks in any order; `finish` makes the target appear.
+
+    Used as a context: whatever happens before `finish`, nothing is left behind.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        size: tuple[int, int],
+        bands: int,
+        dtype: str,
+        transform: Any,
+        crs: Any,
+        nodata: float | None,
+        mask: bool,
+        format: str,
+        compress: str,
+        overviews: bool,
+        jobs: int,
+    ):
+        self.out, self.format, self.mask, self.overviews = out, format, mask, overviews
+        token = uuid.uuid4().hex[:8]
+        self._part = out.with_name(f".{out.name}.{token}.part.tif")
+        self._second = out.with_name(f".{out.name}.{token}.cog.part.tif")
+        kind = np.dtype(dtype).kind
+        predictor = {"predictor": 3 if kind == "f" else 2} if compress in ("deflate", "zstd", "lzw") else {}
+        self._creation = {"compress": compress, **predictor} if compress != "none" else {}
+        self._level = LEVELS.get(compress, {})
+        staged = {"compress": "zstd", "zstd_level": 1, **predictor} if format == "cog" else self._creation | self._level
+        blocks = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK} if min(size) >= 16 else {}
+        self._jobs = jobs
+        try:
+            self._dataset = rasterio.open(
+                self._part,
+                "w",
+                driver="GTiff",
+                height=size[0],
+                width=size[1],
+                count=bands,
+                dtype=dtype,
+                crs=crs,
+                transform=transform,
+                nodata=nodata,
+                bigtiff="IF_SAFER",
+                interleave="pixel",
+                num_threads=jobs,
+                **blocks,
+                **staged,
+            )
+        except RasterioError as error:
+            self._clean()
+            raise OutputError(f"{out} cannot be written: {error}") from None
+
+    def describe(self, *, names: list[str], colors: list, scales: list, offsets: list, units: list, tags: dict) -> None:
+        """Band names, colour interpretation, scale and offset, units, and the tags of provenance."""
+        dataset = self._dataset
+        dataset.descriptions = [name or f"band {i + 1}" for i, name in enumerate(names)]
+        dataset.scales, dataset.offsets = scales, offsets
+        with suppress(RasterioError, ValueError):
+            dataset.colorinterp = colors
+        with suppress(RasterioError, ValueError, TypeError):
+            dataset.units = [unit or "" for unit in units]
+        dataset.update_tags(**tags)
+
+    def write(self, core: tuple[int, int, int, int], image: np.ndarray, valid: np.ndarray | None) -> None:
+        """Pixels [C, H, W] of a window of the PAN grid, and where they are valid."""
+        top, bottom, left, right = core
+        window = Window(left, top, right - left, bottom - top)
+        try:
+            self._dataset.write(image, window=window)
+            if self.mask:
+                known = np.ones(image.shape[-2:], bool) if valid is None else valid
+                self._dataset.write_mask(known, window=window)
+        except RasterioError as error:
+            raise OutputError(f"{self.out} cannot be written on: {error}; is the disk full?") from None
+
+    def finish(self) -> None:
+        """Close, make overviews and the COG layout, check, rename."""
+        errors = _Errors()
+        logger = logging.getLogger("rasterio")
+        logger.addHandler(errors)
+        try:
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+                if self.overviews and self.format == "gtiff":
+                    size, factors = max(self._dataset.shape), []
+                    while size // 2 ** len(factors) > BLOCK:
+                        factors.append(2 ** (len(factors) + 1))
+                    self._dataset.build_overviews(factors, Resampling.average)
+                self._dataset.close()
+                if not errors.messages and self.format == "cog":
+                    self._to_cog()
+            result = self._second if self.format == "cog" else self._part
+            if not errors.messages:
+                self._verify(result)
+        except RasterioError as error:
+            raise OutputError(f"{self.out} cannot be finished: {error}; is the disk full?") from None
+        finally:
+            logger.removeHandler(errors)
+        if errors.messages:
+            raise OutputError(f"{self.out} cannot be finished: {errors.messages[0]}; is the disk full?")
+        os.replace(result, self.out)
+
+    def _to_cog(self) -> None:
+        compress = self._creation.get("compress", "none").upper()
+        level = {"LEVEL": next(iter(self._level.values()))} if self._level else {}
+        rasterio.shutil.copy(
+            self._part,
+            self._second,
+            driver="COG",
+            COMPRESS=compress,
+            PREDICTOR="YES" if "predictor" in self._creation else "NO",
+            BLOCKSIZE=BLOCK,
+            BIGTIFF="IF_SAFER",
+            OVERVIEWS="AUTO" if self.overviews else "NONE",
+            OVERVIEW_RESAMPLING="AVERAGE",
+            NUM_THREADS=self._jobs,
+            **level,
+        )
+
+    def _verify(self, path: Path) -> None:
+        """The last block can be read, and a COG is one."""
+        with rasterio.open(path) as dataset:
+            height, width = dataset.shape
+            dataset.read(1, window=Window(width - 1, height - 1, 1, 1))
+            if self.format == "cog" and dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
+                raise OutputError(f"{self.out}: GDAL did not write a valid COG")
+
+    def _clean(self) -> None:
+        for path in (self._part, self._second):
+            for leftover in (path, path.with_name(path.name + ".aux.xml"), path.with_name(path.name + ".msk")):
+                with suppress(OSError):
+                    leftover.unlink()
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(Exception):
+            self._dataset.close()
+        self._clean()

@@ -1,0 +1,300 @@
+"""PAN and MS files as one scene that is read window by window."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform as transform_points
+from rasterio.windows import Window
+
+from panflow import sensors
+from panflow.errors import InputError, MissingInput
+from panflow.ops.window import Core, grown, ms_window
+from panflow.pairs import with_validity
+from panflow.scene.grid import Grid, Placement, place
+from panflow.types import YX, Pair, Sensor
+
+BEYOND = 1.0  # MS pixels by which PAN may reach over MS's edge and still be sharpened
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One MS band as a user names it: a file and its band (1-based)."""
+
+    path: str
+    band: int
+
+
+def parse_layers(specs: list[str]) -> list[Layer]:
+    """The bands of `file` (all but alpha) and `file,band=n` entries, in order."""
+    layers: list[Layer] = []
+    for spec in specs:
+        path, picked, number = str(spec).rpartition(",band=")
+        if not picked:
+            path = str(spec)
+        with open_dataset(path, "MS") as dataset:
+            if picked:
+                if not number.isdigit() or not 1 <= int(number) <= dataset.count:
+                    raise InputError(f"{spec}: expected band=1..{dataset.count}, came band={number}")
+                layers.append(Layer(path, int(number)))
+            else:
+                color = [ColorInterp.alpha] if dataset.count > 1 else []
+                found = [i for i, c in zip(dataset.indexes, dataset.colorinterp) if c not in color]
+                layers.extend(Layer(path, i) for i in found)
+    return layers
+
+
+def open_dataset(path: str, role: str) -> rasterio.DatasetReader:
+    """A file opened by GDAL; MissingInput or InputError that names it where that fails."""
+    if "://" not in path and not path.startswith("/vsi") and ":" not in path and not Path(path).exists():
+        raise MissingInput(f"{role} file {path} does not exist")
+    try:
+        return rasterio.open(path)
+    except RasterioError as error:
+        raise InputError(f"{role} file {path} cannot be read as an image: {error}") from None
+
+
+def grid_of(dataset: rasterio.DatasetReader) -> Grid:
+    return Grid(dataset.transform, dataset.crs, dataset.shape)
+
+
+class Source:
+    """A scene of files. `read(core, halo)` gives its pairs in float32, from any thread.
+
+    pan: a file; ms: files or `file,band=n` picks; sensor: a name, a Sensor, or "auto"; nodata: a value that counts
+    as nodata in every file besides what the files declare.
+    """
+
+    def __init__(self, pan: str, ms: list[str], sensor: str | Sensor = "auto", nodata: float | None = None):
+        self.pan_path, self.nodata = str(pan), nodata
+        self._local, self._handles = threading.local(), []
+        self._lock = threading.Lock()
+        with open_dataset(self.pan_path, "PAN") as dataset:
+            colors = [c for c in dataset.colorinterp if c != ColorInterp.alpha]
+            if len(colors) != 1:
+                raise InputError(f"PAN file {pan} has {len(colors)} bands: expected one; are PAN and MS swapped?")
+            self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[0]
+            _refuse_complex(self.pan_path, self.pan_dtype)
+            tags = _all_tags(dataset)
+        self.layers = parse_layers(ms)
+        if not self.layers:
+            raise InputError("no MS bands given: expected one multi-band file or several band files")
+        self._describe_ms(tags)
+        self.placement = self._place()
+        self.phase: tuple[YX, ...] = (self.placement.phase,) * len(self.layers)
+        ratio = float(np.mean(self.placement.ratio))
+        if isinstance(sensor, Sensor):
+            self.sensor, self.why = sensors.fit_bands(sensor, self.bands), "given"
+        elif sensor == "auto":
+            self.sensor, self.why = sensors.guess(self.tags, self.bands, ratio, self.names, self.layers[0].path)
+        else:
+            self.sensor, self.why = sensors.fit_bands(sensors.load(sensor), self.bands, self.names), "given"
+
+    @property
+    def bands(self) -> int:
+        return len(self.layers)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.grid.size
+
+    def _describe_ms(self, pan_tags: dict[str, str]) -> None:
+        """Grid, type and what is carried over to the result, from the first file; names from every band."""
+        self.names, self.scales, self.offsets, self.units, self.colors = [], [], [], [], []
+        self.tags = dict(pan_tags)
+        first = None
+        dtypes = set()
+        for layer in self.layers:
+            with open_dataset(layer.path, "MS") as dataset:
+                i = layer.band - 1
+                first = first or (grid_of(dataset), dataset.crs)
+                dtypes.add(dataset.dtypes[i])
+                _refuse_complex(layer.path, dataset.dtypes[i])
+                several = dataset.count > 1
+                self.names.append(dataset.descriptions[i] or ("" if several else Path(layer.path).stem))
+                self.scales.append(dataset.scales[i])
+                self.offsets.append(dataset.offsets[i])
+                self.units.append(dataset.units[i])
+                self.colors.append(dataset.colorinterp[i])
+                self.tags |= _all_tags(dataset)
+                if layer == self.layers[0]:
+                    self.ms_nodata = dataset.nodatavals[i]
+        self.ms_grid = first[0]
+        self.ms_dtype = str(np.result_type(*map(np.dtype, dtypes)))
+
+    def _place(self) -> Placement:
+        same = self.grid.crs == self.ms_grid.crs
+        convert = None
+        if self.grid.located and self.ms_grid.located and not same:
+
+            def convert(xs, ys):
+                return transform_points(self.ms_grid.crs, self.grid.crs, np.ravel(xs), np.ravel(ys))
+
+        return place(self.grid, self.ms_grid, convert)
+
+    def _open(self, path: str, virtual: Grid | None) -> rasterio.DatasetReader:
+        """This thread's handle of a file, warped to a grid where one is given."""
+        handles = self._local.__dict__.setdefault("handles", {})
+        if path not in handles:
+            dataset = opened = open_dataset(path, "input")
+            if virtual is not None:
+                has_nodata = dataset.nodata is not None
+                dataset = WarpedVRT(
+                    dataset,
+                    crs=virtual.crs or dataset.crs,
+                    transform=virtual.transform,
+                    height=virtual.size[0],
+                    width=virtual.size[1],
+                    resampling=Resampling.cubic,
+                    nodata=dataset.nodata,
+                    add_alpha=not has_nodata and ColorInterp.alpha not in dataset.colorinterp,
+                )
+            handles[path] = dataset
+            with self._lock:
+                self._handles += [dataset, opened]
+        return handles[path]
+
+    def _virtual(self, path: str) -> Grid | None:
+        """The grid a file of MS is warped to: PAN's axes, or the first MS file's grid where its own differs."""
+        if self.placement.warp is not None:
+            return self.placement.warp
+        with open_dataset(path, "MS") as dataset:
+            own = grid_of(dataset)
+        alike = own.size == self.ms_grid.size and own.transform.almost_equals(self.ms_grid.transform, 1e-6)
+        if alike or not own.located:
+            if own.size != self.ms_grid.size:
+                raise InputError(
+                    f"{path} has {own.size[0]} x {own.size[1]} pixels and no georeferencing, "
+                    f"{self.layers[0].path} has {self.ms_grid.size[0]} x {self.ms_grid.size[1]}: expected the same"
+                )
+            return None
+        return self.ms_grid
+
+    @property
+    def ms_size(self) -> tuple[int, int]:
+        return self.placement.warp.size if self.placement.warp else self.ms_grid.size
+
+    def _read(self, dataset, bands: list[int], core: Core, out: tuple[int, int] | None = None):
+        """Bands [C, H, W] in float32 and where all of them are valid [H, W] (None: everywhere)."""
+        top, bottom, left, right = core
+        window = Window(left, top, right - left, bottom - top)
+        shape = None if out is None else (len(bands), *out)
+        try:
+            image = dataset.read(bands, window=window, out_dtype="float32", out_shape=shape)
+            valid = self._valid(dataset, bands, window, image, out)
+        except RasterioError as error:
+            raise InputError(f"{dataset.name} cannot be read to its end: {error}; is the file truncated?") from None
+        return image, valid
+
+    def _valid(self, dataset, bands, window, image, out) -> np.ndarray | None:
+        valid = np.isfinite(image).all(axis=0)
+        for k, band in enumerate(bands):
+            flags = dataset.mask_flag_enums[band - 1]
+            value = dataset.nodatavals[band - 1]
+            if MaskFlags.nodata in flags and value is not None:
+                valid &= image[k] != np.float32(value)
+            elif MaskFlags.per_dataset in flags or MaskFlags.alpha in flags:
+                valid &= dataset.read_masks(band, window=window, out_shape=out) > 0
+            if self.nodata is not None:
+                valid &= image[k] != np.float32(self.nodata)
+        return None if valid.all() else valid
+
+    def read(self, core: Core, halo: int) -> Pair:
+        """The pair of a window of the PAN grid with `halo` PAN pixels around, as far as there is PAN."""
+        outer = grown(core, halo, self.size)
+        window, phase = ms_window(outer, self.phase, self.placement.ratio, self.ms_size)
+        pan, pan_valid = self._read(self._open(self.pan_path, None), [1], outer)
+        ms = np.empty((self.bands, window[1] - window[0], window[3] - window[2]), np.float32)
+        ms_valid: np.ndarray | None = None
+        for path in dict.fromkeys(layer.path for layer in self.layers):
+            members = [k for k, layer in enumerate(self.layers) if layer.path == path]
+            key = self._local.__dict__.setdefault("virtual", {})
+            if path not in key:
+                key[path] = self._virtual(path)
+            dataset = self._open(path, key[path])
+            ms[members], valid = self._read(dataset, [self.layers[k].band for k in members], window)
+            if valid is not None:
+                ms_valid = valid if ms_valid is None else ms_valid & valid
+        covered = self._covered(outer)
+        if covered is not None:
+            pan_valid = covered if pan_valid is None else pan_valid & covered
+        top, left = outer[0], outer[2]
+        pair = Pair(
+            pan[None],
+            ms[None],
+            self.placement.ratio,
+            phase,
+            self.sensor,
+            core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
+        )
+        return with_validity(pair, *(None if v is None else v[None, None] for v in (pan_valid, ms_valid)))
+
+    def _covered(self, outer: Core) -> np.ndarray | None:
+        """PAN pixels with MS under them, or less than a pixel beside it; None where all have."""
+        axes = []
+        for axis, (low, high) in enumerate(((outer[0], outer[1]), (outer[2], outer[3]))):
+            position = (np.arange(low, high) - self.placement.phase[axis]) / self.placement.ratio[axis]
+            axes.append((position > -0.5 - BEYOND) & (position < self.ms_size[axis] - 0.5 + BEYOND))
+        if all(axis.all() for axis in axes):
+            return None
+        return axes[0][:, None] & axes[1][None, :]
+
+    @property
+    def may_have_holes(self) -> bool:
+        """Whether some pixel of the result may be nodata."""
+        if self._covered((0, self.size[0], 0, self.size[1])) is not None or self.nodata is not None:
+            return True
+        if self.placement.warp is not None or np.dtype(self.ms_dtype).kind == "f":
+            return True
+        for path in {self.pan_path, *(layer.path for layer in self.layers)}:
+            with open_dataset(path, "input") as dataset:
+                if any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums):
+                    return True
+        return False
+
+    def require_data(self) -> None:
+        """InputError where a coarse look at the files finds no valid pixel in PAN or in MS."""
+        looks = [("PAN", self.pan_path, None, [1], self.size)]
+        for path in dict.fromkeys(layer.path for layer in self.layers):
+            bands = [layer.band for layer in self.layers if layer.path == path]
+            looks.append(("MS", path, self._virtual(path), bands, self.ms_size))
+        for role, path, virtual, bands, size in looks:
+            out = tuple(min(n, 512) for n in size)
+            _, valid = self._read(self._open(path, virtual), bands, (0, size[0], 0, size[1]), out)
+            if valid is not None and not valid.any():
+                raise InputError(f"{role} file {path} holds nodata only: expected valid pixels to sharpen")
+
+    def shifted(self, phases: tuple[YX, ...]) -> None:
+        """Set every band's phase after registration."""
+        self.phase = phases
+
+    def close(self) -> None:
+        for handle in self._handles:
+            with suppress(RasterioError):
+                handle.close()
+        self._handles.clear()
+
+
+def _refuse_complex(path: str, dtype: str) -> None:
+    if np.dtype(dtype).kind == "c":
+        raise InputError(f"{path} holds complex numbers ({dtype}): expected intensities")
+
+
+def _all_tags(dataset: rasterio.DatasetReader) -> dict[str, str]:
+    """Tags of every metadata domain, keys as `domain:key` beyond the first."""
+    tags = dict(dataset.tags())
+    for domain in ("IMD", "IMAGERY", "RPB"):
+        with suppress(RasterioError):
+            tags |= {f"{domain}:{key}": value for key, value in dataset.tags(ns=domain).items()}
+    return tags
+
+
+__all__ = ["Layer", "Source", "open_dataset", "parse_layers"]
