@@ -87,9 +87,7 @@ class Network(nn.Module):
         """Query of the spectra, |ifft2| of it, [B, queried, H, W]; float32 throughout, sums overflow half."""
         height, width = high.shape[-2:]
         with torch.autocast(low.device.type, enabled=False):
-            low, high = (
-                torch.fft.fft2(x.to(torch.promote_types(x.dtype, torch.float32))) for x in (low, high)
-            )
+            low, high = (torch.fft.fft2(x.to(torch.promote_types(x.dtype, torch.float32))) for x in (low, high))
 
             def ask_amplitude(sample: Tensor, offset: Tensor) -> Tensor:
                 return self.amplitude_query(torch.cat([sample, high.abs().movedim(1, -1), offset], -1))

@@ -80,16 +80,12 @@ class Network(nn.Module):
 class SubModel(nn.Module):
     """Mixing blocks at 1/2^scale of the PAN size, transposed convolutions up to it, predicted filters."""
 
-    def __init__(
-        self, bands: int, width: int, blocks: int, scale: int, mask: Squash, threshold: float | None
-    ):
+    def __init__(self, bands: int, width: int, blocks: int, scale: int, mask: Squash, threshold: float | None):
         super().__init__()
         self.first = Mixing(bands, 1, width, mask, threshold)
         self.rest = nn.ModuleList(Mixing(width, width, width, mask, threshold) for _ in range(blocks - 1))
         self.up_ms, self.up_pan = (
-            nn.Sequential(
-                *(nn.ConvTranspose2d(width, width, 3, 2, 1, output_padding=1) for _ in range(scale))
-            )
+            nn.Sequential(*(nn.ConvTranspose2d(width, width, 3, 2, 1, output_padding=1) for _ in range(scale)))
             for _ in range(2)
         )
         self.kernels_ms, self.kernels_pan = (nn.Conv2d(width, 9 * bands, 3, padding=1) for _ in range(2))
@@ -108,9 +104,7 @@ class SubModel(nn.Module):
 class Mixing(nn.Module):
     """Encode both streams, then exchange a share of them: a <- (1 - m) a + m b, b <- (1 - m) b + m a."""
 
-    def __init__(
-        self, channels_ms: int, channels_pan: int, width: int, squash: Squash, threshold: float | None
-    ):
+    def __init__(self, channels_ms: int, channels_pan: int, width: int, squash: Squash, threshold: float | None):
         super().__init__()
         self.ms, self.pan = (
             nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), Residual(width))
@@ -144,9 +138,7 @@ def filtered(image: Tensor, kernels: Tensor) -> Tensor:
     padded = F.pad(image, (1, 1, 1, 1), mode="reflect")
     weights = kernels.unflatten(1, (-1, 9)).unbind(2)
     shifts = ((i, j) for i in range(3) for j in range(3))
-    return sum(
-        w * padded[..., i : i + height, j : j + width] for w, (i, j) in zip(weights, shifts, strict=True)
-    )
+    return sum(w * padded[..., i : i + height, j : j + width] for w, (i, j) in zip(weights, shifts, strict=True))
 
 
 def blur(image: Tensor) -> Tensor:

@@ -38,9 +38,7 @@ def test_views(shared, case):
     _, data = recorded(shared, f"seeded/{case}.npz")
     for image, name in ((data["ex/net_ms_in"], "ex/clahe_ms"), (data["in/pan"], "ex/clahe_pan")):
         torch.testing.assert_close(clahe(image.clamp(0, 1)), data[name], atol=1e-6, rtol=0)
-    torch.testing.assert_close(
-        data["in/pan"] - premix.blur(data["in/pan"]), data["ex/hp_pan"], atol=1e-6, rtol=0
-    )
+    torch.testing.assert_close(data["in/pan"] - premix.blur(data["in/pan"]), data["ex/hp_pan"], atol=1e-6, rtol=0)
 
 
 def test_threshold_swaps_features():
