@@ -3,12 +3,15 @@
 Notation of every file: E = ms_up, P = pan, P_L = a low-pass of PAN, I = an intensity made of the bands.
 """
 
+from functools import cache
 from math import ceil
 
+import numpy as np
+
 from panflow.arrays import like, namespace
-from panflow.ops.kernels import TAPS, generic_lowpass
+from panflow.ops.kernels import TAPS, Separable, generic_lowpass, mtf
 from panflow.ops.moments import Moments
-from panflow.ops.resample import REACH, lowpass, precision
+from panflow.ops.resample import REACH, lowpass, ms_up, pan_low, precision
 from panflow.types import YX, Array, Pair
 
 FILTER = TAPS // 2  # radius of the MTF filters, PAN pixels
@@ -83,3 +86,56 @@ def intensity_moments(moments: Moments, weights: Array) -> tuple[Array, Array, A
     variance = xp.sum(weights * covariance, axis=1, keepdims=True)
     mean = xp.sum(weights * moments.mean[:, :c], axis=1, keepdims=True)
     return mean, xp.sqrt(xp.clip(variance, 0, None)), covariance
+
+
+def with_pan(pair: Pair, *more: Array) -> Array:
+    """E, further planes and P as one image [B, C + ... + 1, H, W], for moments."""
+    return namespace(pair.pan).concat([ms_up(pair), *more, pair.pan], axis=1)
+
+
+def pan_matched(pair: Pair, moments: Moments, image: Array, source: int = -1) -> Array:
+    """An image on PAN's scale of counts brought to the mean and standard deviation of each band, [B, C, H, W].
+
+    moments: of E first and P last; the spread is that of plane `source`, which may be a low-pass of PAN.
+    """
+    std = moments.std
+    bands = pair.bands
+    target = moments.mean[:, :bands], std[:, :bands]
+    return matched(image, (moments.mean[:, -1:], std[:, source, None]), target)
+
+
+def unit_low(pair: Pair) -> Array:
+    """`pan_low` with filters of unit sum, so that a constant PAN stays what it is, [B, C, H, W].
+
+    The toolbox leaves the sum at 0.998 to 0.999; so do toolbox pairs.
+    """
+    low = pan_low(pair)
+    if pair.toolbox:
+        return low
+    sums = [float(mtf(gain, pair.ratio).full().sum()) for gain in pair.sensor.gains]
+    return low / like(np.array(sums)[None, :, None, None], low)
+
+
+def matched_low(pair: Pair, moments: Moments, source: int) -> tuple[Array, Array]:
+    """`pan_matched` PAN and the low-pass of it through each band's MTF, decimated and interpolated back."""
+    pan = pan_matched(pair, moments, pair.pan, source)
+    if pair.toolbox:  # the filters' sums are not 1, so matching and filtering do not commute
+        return pan, pan_low(pair, pan)
+    return pan, pan_matched(pair, moments, unit_low(pair), source)
+
+
+@cache
+def box(size: YX) -> Separable:
+    """The mean over a window of odd sizes (rows, columns)."""
+    rows, columns = ((1 / n,) * int(n) for n in size)
+    return Separable(((rows, columns),))
+
+
+def smoothing(ratio: YX) -> Separable:
+    """The box of HPF and SFIM: ratio + 1, the next odd size."""
+    return box(tuple(2 * ceil(r / 2) + 1 for r in ratio))
+
+
+def guarded(guard: bool | None, pair: Pair) -> bool:
+    """Whether a method's guard is on: as asked, else for all pairs but the toolbox's."""
+    return not pair.toolbox if guard is None else guard

@@ -1,0 +1,51 @@
+"""AWLP: additive wavelet luminance proportional, "a trous" planes shared out by the bands' colour [otazu2005]."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from panflow.arrays import namespace
+from panflow.methods._injection import guarded, interpolation_halo, modulation, pan_matched, with_pan
+from panflow.ops.moments import Moments, at_pan, total
+from panflow.ops.resample import atrous, interpolate, ms_up, shrink
+from panflow.types import YX, Array, Pair
+
+
+@dataclass(frozen=True)
+class Method:
+    """fused_b = E_b + E_b / I (P'_b - P'_L,b), I = mean of E over bands, P'_L,b the "a trous" low-pass of P'_b.
+
+    P'_b: PAN with the mean of E_b and its contrast scaled by std(E_b) / std(P_S), P_S being PAN reduced to MS and
+    back (bicubic). Shapes [B, C, H, W], in counts. `guard` takes E_b / I as 1 where I is near zero and limits it
+    to 10; None: on, except for toolbox pairs.
+    """
+
+    family: ClassVar[str] = "multiresolution analysis"
+    summary: ClassVar[str] = "adds PAN's \"a trous\" planes in proportion to each band's share of the mean"
+    citation: ClassVar[str] = "otazu2005"
+
+    guard: bool | None = None
+    moments: Moments | None = None  # of E, P_S and P
+
+    def halo(self, ratio: YX) -> int:
+        return interpolation_halo(ratio)
+
+    def fit(self, scene: Iterable[Pair]) -> Self:
+        return replace(self, moments=total(scene, at_pan(lambda pair: with_pan(pair, _coarse(pair))))[0])
+
+    def __call__(self, pair: Pair) -> Array:
+        m = self.moments
+        xp = namespace(pair.pan)
+        bands = ms_up(pair)
+        mean = xp.mean(m.mean[:, : pair.bands], axis=1, keepdims=True)
+        share = modulation(bands, xp.mean(bands, axis=1, keepdims=True), mean, guarded(self.guard, pair))
+        low = atrous(pair.pan, pair.ratio)
+        return bands + share * (pan_matched(pair, m, pair.pan, -2) - pan_matched(pair, m, low, -2))
+
+
+def _coarse(pair: Pair) -> Array:
+    """PAN reduced to the MS grid and interpolated back, bicubic both times."""
+    shared_corners = tuple((r - 1) / 2 for r in pair.ratio)
+    phase = shared_corners if pair.toolbox else pair.common_phase
+    low = shrink(pair.pan, pair.ratio, pair.ms_size, phase)
+    return interpolate(low, pair.ratio, phase, pair.size, kind="cubic")
