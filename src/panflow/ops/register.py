@@ -174,18 +174,18 @@ def register(windows: Iterable[Pair], *, per_band: bool = True) -> Registration:
 
 
 def _band_shifts(windows: list[_Window], shift: np.ndarray) -> tuple[YX, ...]:
-    """Every band's displacement against the consensus, where at least four windows agree on more than 0.15 pixels."""
+    """Every band's displacement against the consensus, where at least four windows agree on more than a quarter of a pixel."""
     shifts = []
     for band in range(windows[0].bands.shape[1]):
         found = [w.refine_band(band, shift) for w in windows]
-        sure = [(o - shift, r2) for o, r2 in found if o is not None and r2 > 0.3]
+        sure = [(o - shift, r2) for o, r2 in found if o is not None and r2 > 0.4]
         if len(sure) < max(4, len(windows) / 2):
             shifts.append((0.0, 0.0))
             continue
         moves, weights = np.array([m for m, _ in sure]), np.array([r2 for _, r2 in sure])
         move = _weighted_median(moves, weights)
         spread = float(_weighted_median(np.abs(moves - move), weights).max())
-        small = np.abs(move).max() < 0.15 or spread > max(0.15, 0.3 * np.abs(move).max())
+        small = np.abs(move).max() < 0.25 or spread > max(0.15, 0.3 * np.abs(move).max())
         shifts.append((0.0, 0.0) if small else (float(move[0]), float(move[1])))
     return tuple(shifts)
 

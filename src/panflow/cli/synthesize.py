@@ -1,0 +1,34 @@
+"""`panflow synthesize DIR`: a scene with known truth."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("synthesize", short_help="Draw a scene with known truth: pan.tif, ms.tif and truth.tif.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--sensor", default="worldview3", show_default=True)
+@click.option("--size", default=1024, show_default=True, type=click.IntRange(min=64), help="PAN pixels a side.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--shift", default="0,0", show_default=True, metavar="DY,DX", help="Of MS, in PAN pixels.")
+@click.option("--noise", default=0.001, show_default=True, help="Standard deviation as a share of full scale.")
+@click.option("--nodata", default=0.0, show_default=True, help="Share of the image that a nodata border hides.")
+@click.option("--overwrite", is_flag=True)
+def command(folder: Path, sensor: str, size: int, seed: int, shift: str, noise: float, nodata: float, overwrite: bool):
+    """Write a synthetic georeferenced scene with roads, roofs, fields and water into FOLDER."""
+    from panflow.data import synthetic
+    from panflow.errors import InputError, OutputExists
+    from panflow.sensors import load
+
+    try:
+        dy, dx = (float(v) for v in shift.split(","))
+    except ValueError:
+        raise InputError(f"--shift {shift!r}: expected DY,DX in PAN pixels") from None
+    there = [name for name in ("pan.tif", "ms.tif", "truth.tif") if (folder / name).exists()]
+    if there and not overwrite:
+        raise OutputExists(f"{folder / there[0]} exists: give another folder, or --overwrite to replace it")
+    folder.mkdir(parents=True, exist_ok=True)
+    pair = synthetic.scene(size, load(sensor), seed=seed, shift=(dy, dx), noise=noise, nodata=nodata)
+    nominal = ((pair.ratio[0] - 1) / 2, (pair.ratio[1] - 1) / 2)
+    synthetic.write(pair, folder, phase=nominal)
+    click.echo(f"{folder}: pan.tif, ms.tif, truth.tif ({sensor}, {size} x {size} PAN pixels)")
