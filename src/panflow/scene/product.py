@@ -1,0 +1,232 @@
+"""Scenes as they are delivered: which files of a folder are PAN and which are MS.
+
+What is known of each product is a row of `LAYOUTS`; reading the files is GDAL's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from panflow.errors import InputError, MissingInput
+
+
+@dataclass(frozen=True)
+class Product:
+    """PAN and MS of a scene, as a user would type them.
+
+    ms: one multi-band file, or one file a band in the order of `bands`, the bands' names, which are empty where the
+    file itself has to tell. sensor_tags: what the product's names say of the sensor; title: what was taken, in words.
+    """
+
+    pan: str
+    ms: list[str]
+    sensor_tags: dict[str, str]
+    title: str
+    bands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a product names its files.
+
+    pan, ms, meta: regular expressions, without regard to case, for the whole path below the folder; meta: files that
+    stand for the scene. Groups named `key...` agree between the files of one scene, `product` between those of one
+    processing of it, `band` is the number of a single-band file. depth: how many folders down the files may lie.
+    """
+
+    title: str
+    expected: str
+    pan: str
+    ms: str
+    meta: str = "(?!)"
+    depth: int = 0
+
+
+RASTER = r"\.(?:tiff?|jp2|img|ntf|vrt)"
+# Landsat's product identifier: sensor, level, path and row, date, processing date, collection, tier. Level 2 has no
+# PAN, so the level and the processing date may differ between PAN and MS of one scene.
+LANDSAT = r"(?P<product>(?P<key1>L[CEO]0[789])_L[12]\w\w_(?P<key2>\d{6}_\d{8})_\d{8}_\d\d_\w\w)"
+DIMAP = r"(?:.*/)?DIM_(?=[^/]*?(?P<key1>\d{8}))(?P<key2>[A-Z]+\d[A-Z]?)_(?:[^/]*_)?"  # date; satellite
+MAXAR = r"(?:.*/)?(?P<key>[^/]+)"  # order and part, as 055670633010_01_P001
+LAYOUTS = (
+    Layout(
+        "Landsat Collection",
+        "Landsat (*_B8.TIF with *_B2.TIF to *_B7.TIF or *_SR_B2.TIF to *_SR_B7.TIF)",
+        pan=LANDSAT + r"_B8\.tiff?",
+        ms=LANDSAT + r"(?:_SR)?_B(?P<band>[1-7])\.tiff?",
+        meta=LANDSAT + r"_MTL\.(?:txt|xml|json)",
+    ),
+    Layout(
+        "Landsat band files",
+        "Landsat bands of other names (B8 with B2 to B7, as words of the names)",
+        pan=r"(?P<key1>(?:.*[-_. ])?)B8(?P<key2>(?:[-_ ].*)?)\.tiff?",
+        ms=r"(?P<key1>(?:.*[-_. ])?)B(?P<band>[1-7])(?P<key2>(?:[-_ ].*)?)\.tiff?",
+    ),
+    Layout(
+        "DIMAP",
+        "Pléiades or SPOT (DIM_*_P_*.XML with DIM_*_MS_*.XML)",
+        pan=DIMAP + r"(?:P|PAN)_[^/]*\.xml",
+        ms=DIMAP + r"(?:MS|MS-FS)_[^/]*\.xml",
+        meta=DIMAP + r"[^/]*\.xml|(?:.*/)?VOL_[^/]*\.xml",
+        depth=2,
+    ),
+    Layout(
+        "Maxar tiles",
+        "Maxar (*_PAN/*.TIL with *_MUL/*.TIL)",
+        pan=MAXAR + r"_PAN/[^/]+\.TIL",
+        ms=MAXAR + r"_MUL/[^/]+\.TIL",
+        meta=MAXAR + r"_(?:PAN|MUL)/[^/]+\.(?:TIL|IMD)",
+        depth=2,
+    ),
+    Layout(
+        "Maxar",
+        "Maxar without .TIL (one *_PAN/*.TIF with one *_MUL/*.TIF)",
+        pan=MAXAR + r"_PAN/[^/]+\.(?:tiff?|ntf)",
+        ms=MAXAR + r"_MUL/[^/]+\.(?:tiff?|ntf)",
+        meta=MAXAR + r"_(?:PAN|MUL)/[^/]+\.IMD",
+        depth=2,
+    ),
+    Layout(
+        "Gaofen",
+        "Gaofen (*-PAN1.tiff with *-MSS1.tiff)",
+        pan=r"(?P<key1>.*)-PAN(?P<key2>\d?)\.tiff?",
+        ms=r"(?P<key1>.*)-(?:MSS|MUX)(?P<key2>\d?)\.tiff?",
+    ),
+    Layout(
+        "PAN and MS",
+        "pan.tif with ms.tif, or *_pan.tif with *_ms.tif",
+        pan=rf"(?P<key>(?:.*[-_. ])?)pan{RASTER}",
+        ms=rf"(?P<key>(?:.*[-_. ])?)(?:ms|mss|mul){RASTER}",
+    ),
+)
+
+# The six bands that Landsat 7, 8 and 9 share, from blue to the second short-wave infrared. The coastal band (B1 of 8
+# and 9) serves aerosols and water colour and is left out, so that all three give the same image; files given one by
+# one may hold it.
+SIX = ("blue", "green", "red", "nir", "swir1", "swir2")
+LANDSAT_BANDS = {"7": "123457", "8": "234567", "9": "234567"}
+
+
+def find(path: Path | str) -> Product | None:
+    """PAN and MS of a scene given as its folder or as a metadata file in it.
+
+    None where the path is neither: an image, which is read as it is, or nothing at all. Raises InputError where a
+    folder or metadata file is not a scene that `LAYOUTS` knows, where MS is missing, or where more than one PAN or MS
+    could be meant; the message names them.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _search(path, "")
+    if not path.is_file():
+        return None
+    # A metadata file may lie beside PAN and MS, or in the folder of one of them, with the other's beside that folder.
+    roots = [root for root in path.absolute().parents[:2] if _is_meta(_below(path, root))]
+    for root in roots[:-1]:
+        with suppress(InputError):
+            return _search(root, _below(path, root))
+    return _search(roots[-1], _below(path, roots[-1])) if roots else None
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.absolute().relative_to(root.absolute()).as_posix()
+
+
+def _is_meta(name: str) -> bool:
+    return any(_match(layout.meta, name) for layout in LAYOUTS)
+
+
+def _files(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise MissingInput(f"{folder} cannot be read: {error.strerror}") from None
+    for path in entries:
+        if path.is_file():
+            yield path
+        elif depth and path.is_dir():
+            yield from _files(path, depth - 1)
+
+
+def _match(pattern: str, name: str) -> re.Match[str] | None:
+    return re.fullmatch(pattern, name, re.IGNORECASE)
+
+
+def _keys(match: re.Match[str]) -> list[str]:
+    return [value.lower() for group, value in match.groupdict().items() if group.startswith("key") and value]
+
+
+def _search(root: Path, meta: str) -> Product:
+    """The first layout of which the folder holds PAN and MS; only the scene of the metadata file where one is given."""
+    lonely = ""
+    for layout in LAYOUTS:
+        given = _match(layout.meta, meta)
+        if meta and not given:
+            continue
+        names = [_below(path, root) for path in _files(root, layout.depth)]
+        key = _keys(given) if given else []
+        pans = [m for name in names if (m := _match(layout.pan, name)) and _keys(m) == (key or _keys(m))]
+        every = [m for name in names if (m := _match(layout.ms, name))]
+        paired = [pan for pan in pans if any(_keys(m) == _keys(pan) for m in every)]
+        if len(paired) > 1:
+            raise _ambiguous(root, "PAN images", [pan.string for pan in paired])
+        if paired and (product := _product(layout, root, paired[0], every, given)):
+            return product
+        if pans and not lonely:
+            lonely = f"the PAN image {pans[0].string} without MS of it; in all, "
+    held = [_below(path, root) for path in _files(root, 1)]
+    more = f" and {len(held) - 8} more" if len(held) > 8 else ""
+    raise InputError(
+        f"{root} is not a scene that panflow knows. It holds {lonely}{', '.join(held[:8]) or 'no files'}{more}. "
+        f"Expected {'; '.join(layout.expected for layout in LAYOUTS)}. Or give the files: PAN MS [MS ...]"
+    )
+
+
+def _ambiguous(root: Path, what: str, names: list[str]) -> InputError:
+    return InputError(f"{root} holds {len(names)} {what}: {', '.join(names)}. Give the files meant: PAN MS [MS ...]")
+
+
+def _product(
+    layout: Layout, root: Path, pan: re.Match[str], every: list[re.Match[str]], given: re.Match[str] | None
+) -> Product | None:
+    """The product of a PAN and those of the MS files that belong to it; None where only unused bands do."""
+    own = [m for m in every if _keys(m) == _keys(pan)]
+    if "band" in own[0].groupdict():
+        return _landsat(layout, root, pan, own, given)
+    if len(own) > 1:
+        raise _ambiguous(root, "MS images", [m.string for m in own])
+    files = [str(root / m.string) for m in (pan, own[0])]
+    return Product(files[0], files[1:], {}, f"{layout.title}: PAN {pan.string}, MS {own[0].string}")
+
+
+def _landsat(
+    layout: Layout, root: Path, pan: re.Match[str], own: list[re.Match[str]], given: re.Match[str] | None
+) -> Product | None:
+    """The bands of `SIX` that are there, of one processing of the scene."""
+    mark = r"(?<![a-z])(?:L[CEO]?|landsat[-_ ]?)0?([789])"
+    found = re.search(mark, pan.string, re.I) or re.search(mark, root.absolute().name, re.I)
+    tags = {"SPACECRAFT_ID": f"LANDSAT_{found[1]}"} if found else {}
+    numbers = LANDSAT_BANDS[found[1] if found else "8"]
+    sets: dict[str, dict[str, re.Match[str]]] = {}
+    for m in own:
+        if m["band"] in numbers:
+            sets.setdefault(_processing(m), {})[m["band"]] = m
+    # Level 1 and Level 2 may lie together: the processing of the metadata file given, else that of PAN.
+    chosen = sets.get(_processing(given)) if given else None
+    chosen = chosen or sets.get(_processing(pan)) or (next(iter(sets.values())) if len(sets) == 1 else None)
+    if sets and chosen is None:
+        raise _ambiguous(root, "processings of MS", list(sets))
+    if not chosen:
+        return None
+    used = [(band, chosen[number]) for band, number in zip(SIX, numbers) if number in chosen]
+    bands = tuple(band for band, _ in used)
+    kind = f"Landsat {found[1]}" if found else "bands numbered as Landsat 8 has them"
+    title = f"{layout.title}, {kind}: PAN {pan.string}, MS {used[0][1].string} and on ({', '.join(bands)})"
+    return Product(str(root / pan.string), [str(root / m.string) for _, m in used], tags, title, bands)
+
+
+def _processing(match: re.Match[str]) -> str:
+    return (match.groupdict().get("product") or "").upper()
