@@ -25,6 +25,10 @@ RECORDED = {  # method -> name in the recording
     "mtf_glp_cbd": "MTF_GLP_CBD",
     "mtf_glp_hpm": "MTF_GLP_HPM",
     "mtf_glp_hpm_r": "MTF_GLP_HPM_R",
+    "mtf_glp_hpm_h": "MTF_GLP_HPM_H",
+    "bdsd": "BDSD",
+    "bdsd_pc": "BDSD_PC",
+    "mf": "MF",
 }
 TOLERANCE = {"mtf_glp_hpm": 1e-2, "mtf_glp_hpm_r": 1e-2}  # counts; else 1e-3 (golden.md, section 1.2)
 

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-import numpy as np
-
-from panflow.arrays import like, namespace
+from panflow.arrays import namespace
+from panflow.methods._haze import Haze
 from panflow.methods._injection import (
     FILTER,
     combine,
@@ -18,7 +17,7 @@ from panflow.methods._injection import (
     smooth_pan,
     solve,
 )
-from panflow.ops.moments import Moments, at_pan, sample, total
+from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
 
@@ -46,19 +45,16 @@ class Method:
         return max(FILTER, interpolation_halo(ratio))
 
     def fit(self, scene: Iterable[Pair]) -> Self:
-        values: list[list[np.ndarray]] = []
+        haze = Haze()
 
         def planes(pair: Pair) -> Array:
             bands = ms_up(pair)
-            values.append(sample(bands, pair))
+            haze.add(bands, pair)
             return namespace(bands).concat([bands, smooth_pan(pair)], axis=1)
 
-        moments = total((first := pair for pair in scene), at_pan(planes))[0]
-        factors = first.sensor.haze
-        joined = [np.concatenate(parts, axis=-1) for parts in zip(*values)]
-        haze = np.stack([_haze(v, factors) if v.size else np.zeros(v.shape[0]) for v in joined])
+        moments = total(scene, at_pan(planes))[0]
         weights = solve(moments.second[:, :-1, :-1], moments.second[:, :-1, -1])
-        return replace(self, haze=like(haze, moments.mean), weights=weights, moments=moments)
+        return replace(self, haze=haze.value(moments.mean), weights=weights, moments=moments)
 
     def __call__(self, pair: Pair) -> Array:
         xp, m = namespace(pair.pan), self.moments
@@ -70,9 +66,3 @@ class Method:
         pan = matched(pair.pan, (m.mean[:, -1:], m.std[:, -1:]), (mean, std))
         guard = not pair.toolbox if self.guard is None else self.guard
         return xp.clip(bands - haze, 0, None) * modulation(pan, intensity, mean, guard) + haze
-
-
-def _haze(values: np.ndarray, factors: tuple[float, ...]) -> np.ndarray:
-    if len(factors) != len(values):
-        return values.min(axis=1)
-    return np.array(factors) * np.quantile(values, 0.01, axis=1, method="hazen")

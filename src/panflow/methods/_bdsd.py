@@ -1,0 +1,53 @@
+"""What bdsd and bdsd_pc share: the linear model of a band's detail, written down at MS resolution."""
+
+from collections.abc import Iterable
+from math import ceil
+
+from panflow.arrays import namespace
+from panflow.methods._injection import FILTER
+from panflow.ops.kernels import Separable, mtf
+from panflow.ops.moments import Moments, at_ms, total
+from panflow.ops.resample import REACH, by_band, decimate, lowpass, ms_aligned, ms_up, precision, shrink
+from panflow.types import YX, Array, Pair
+
+
+def detail_halo(ratio: YX) -> int:
+    """An MTF filter at MS resolution, on bands that may have to be aligned first."""
+    return (FILTER + REACH + 1) * ceil(max(ratio)) + 1
+
+
+def detail_moments(scene: Iterable[Pair]) -> Moments:
+    """Moments at MS scale of M_L (C planes), P_L and M - M_L (C planes).
+
+    M_L: MS through its own MTF; P_L: PAN through PAN's MTF, where the MS pixels lie. Filters have unit sum, so
+    that a constant has no detail; toolbox pairs keep the toolbox's sums, and its M, which is EXP reduced by
+    bicubic interpolation.
+    """
+    return total(scene, at_ms(_planes))[0]
+
+
+def _planes(pair: Pair) -> Array:
+    phase = tuple((r - 1) / 2 for r in pair.ratio)
+    ms = shrink(ms_up(pair), pair.ratio, pair.ms_size, phase) if pair.toolbox else ms_aligned(pair)
+
+    def unit(low: Array, filter: Separable) -> Array:
+        return low if pair.toolbox else low / float(filter.full().sum())
+
+    def blurred(bands: Array, gain: float) -> Array:
+        filter = mtf(gain, pair.ratio, precision(bands))
+        return unit(lowpass(bands, filter), filter)
+
+    filter = mtf(pair.sensor.pan.mtf, pair.ratio, precision(pair.pan))
+    pan = unit(decimate(pair.pan, filter, pair.ratio, pair.common_phase, pair.ms_size), filter)
+    low = by_band(ms, pair.sensor.gains, blurred)
+    return namespace(low).concat([low, pan, ms - low], axis=1)
+
+
+def inject(pair: Pair, gamma: Array) -> Array:
+    """E_b + sum over c of gamma_cb E_c + gamma_Pb P; gamma [B, C + 1, C], PAN last: [B, C, H, W]."""
+    bands = ms_up(pair)
+    xp = namespace(bands)
+    planes = xp.concat([bands, pair.pan], axis=1)
+    batch, k, height, width = planes.shape
+    detail = xp.astype(gamma, bands.dtype, copy=False).mT @ xp.reshape(planes, (batch, k, height * width))
+    return bands + xp.reshape(detail, bands.shape)
