@@ -173,9 +173,7 @@ def test_tags_tell_the_sensor_and_outrank_names(tags, count, expected):
     assert sensor.name == expected and "tag" in why
 
 
-@pytest.mark.parametrize(
-    "path", ["ms.tif", "GF10_ms.tif", "worldview20190101.tif", "bikonos.tif", "tile_L8.tif"]
-)
+@pytest.mark.parametrize("path", ["ms.tif", "GF10_ms.tif", "worldview20190101.tif", "bikonos.tif", "tile_L8.tif"])
 def test_bands_and_ratio_alone_never_decide(path):
     sensor, why = sensors.guess({}, 4, 4.0, path=path)
     assert sensor.name == "generic" and len(sensor.bands) == 4

@@ -22,23 +22,22 @@ from panflow.types import Band, Sensor
 # Factors of the haze correction by band, defined for blue, green, red, NIR only [lolli2017].
 HAZE = {"blue": 0.95, "green": 0.45, "red": 0.40, "nir": 0.05}
 # Other words for a band, as files write them (lower case, words joined by underscores).
-ALIASES = {"b": "blue", "g": "green", "r": "red", "n": "nir", "near_infrared": "nir", "nearinfrared": "nir"}
-ALIASES |= {
-    "infrared": "nir",
-    "rededge": "red_edge",
-    "re": "red_edge",
-    "db": "deep_blue",
-    "deepblue": "deep_blue",
-}
-ALIASES |= {
-    "coastal_blue": "coastal",
-    "coastal_aerosol": "coastal",
-    "nir_1": "nir1",
-    "nir_2": "nir2",
-    "nir1": "nir",
+ALIASES = {
+    **{"b": "blue", "g": "green", "r": "red", "re": "red_edge", "n": "nir", "db": "deep_blue"},
+    **{"near_infrared": "nir", "nearinfrared": "nir", "infrared": "nir", "nir_1": "nir1", "nir_2": "nir2"},
+    **{"rededge": "red_edge", "deepblue": "deep_blue", "coastal_blue": "coastal", "coastal_aerosol": "coastal"},
+    "nir1": "nir",  # where the sensor has but one
 }
 # Metadata in which satellites name themselves: GDAL's readers, Landsat MTL, DIMAP, Maxar IMD, Gaofen XML.
-SATELLITE_TAGS = ("satelliteid", "satid", "spacecraft_id", "landsat_product_id", "satellite", "platform")
+SATELLITE_TAGS = (
+    "panflow_sensor",  # files that panflow wrote
+    "satelliteid",
+    "satid",
+    "spacecraft_id",
+    "landsat_product_id",
+    "satellite",
+    "platform",
+)
 
 
 @cache
