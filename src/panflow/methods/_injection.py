@@ -3,6 +3,7 @@
 Notation of every file: E = ms_up, P = pan, P_L = a low-pass of PAN, I = an intensity made of the bands.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from math import ceil
 
@@ -11,7 +12,7 @@ import numpy as np
 from panflow.arrays import like, namespace
 from panflow.ops.kernels import TAPS, Separable, generic_lowpass, mtf
 from panflow.ops.moments import Moments
-from panflow.ops.resample import REACH, lowpass, ms_up, pan_low, precision
+from panflow.ops.resample import REACH, interpolate, lowpass, ms_up, pan_low, precision, shrink
 from panflow.types import YX, Array, Pair
 
 FILTER = TAPS // 2  # radius of the MTF filters, PAN pixels
@@ -139,3 +140,18 @@ def smoothing(ratio: YX) -> Separable:
 def guarded(guard: bool | None, pair: Pair) -> bool:
     """Whether a method's guard is on: as asked, else for all pairs but the toolbox's."""
     return not pair.toolbox if guard is None else guard
+
+
+def reread(scene: Iterable[Pair]) -> Iterable[Pair]:
+    """A scene that can be passed through more than once: itself, or all its pairs where it is an iterator."""
+    return list(scene) if iter(scene) is scene else scene
+
+
+def reduced_pan(pair: Pair, image: Array) -> Array:
+    """An image on PAN's grid reduced to the MS grid and interpolated back, bicubic both times.
+
+    The toolbox reduces and enlarges as if the grids shared corners; so do toolbox pairs.
+    """
+    phase = tuple((r - 1) / 2 for r in pair.ratio) if pair.toolbox else pair.common_phase
+    low = shrink(image, pair.ratio, pair.ms_size, phase)
+    return interpolate(low, pair.ratio, phase, pair.size, kind="cubic")

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import guarded, interpolation_halo, modulation, pan_matched, with_pan
+from panflow.methods._injection import guarded, interpolation_halo, modulation, pan_matched, reduced_pan, with_pan
 from panflow.ops.moments import Moments, at_pan, total
-from panflow.ops.resample import atrous, interpolate, ms_up, shrink
+from panflow.ops.resample import atrous, ms_up
 from panflow.types import YX, Array, Pair
 
 
@@ -31,7 +31,7 @@ class Method:
         return interpolation_halo(ratio)
 
     def fit(self, scene: Iterable[Pair]) -> Self:
-        return replace(self, moments=total(scene, at_pan(lambda pair: with_pan(pair, _coarse(pair))))[0])
+        return replace(self, moments=total(scene, at_pan(lambda pair: with_pan(pair, reduced_pan(pair, pair.pan))))[0])
 
     def __call__(self, pair: Pair) -> Array:
         m = self.moments
@@ -41,11 +41,3 @@ class Method:
         share = modulation(bands, xp.mean(bands, axis=1, keepdims=True), mean, guarded(self.guard, pair))
         low = atrous(pair.pan, pair.ratio)
         return bands + share * (pan_matched(pair, m, pair.pan, -2) - pan_matched(pair, m, low, -2))
-
-
-def _coarse(pair: Pair) -> Array:
-    """PAN reduced to the MS grid and interpolated back, bicubic both times."""
-    shared_corners = tuple((r - 1) / 2 for r in pair.ratio)
-    phase = shared_corners if pair.toolbox else pair.common_phase
-    low = shrink(pair.pan, pair.ratio, pair.ms_size, phase)
-    return interpolate(low, pair.ratio, phase, pair.size, kind="cubic")

@@ -1,0 +1,151 @@
+"""C-GSA: context-adaptive Gram-Schmidt, one gain a segment of similar spectra [restaino2017]."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+
+from panflow.arrays import like, namespace, to_numpy
+from panflow.methods._injection import combine, intensity_moments, interpolation_halo, per_band, reread, safe, solve
+from panflow.ops.kernels import generic_lowpass
+from panflow.ops.moments import Moments, at_ms, measure, ms_core, pan_core, total
+from panflow.ops.resample import decimate, ms_aligned, ms_up, precision
+from panflow.types import YX, Array, Pair
+
+SAMPLE = 16384  # distinct spectra of a scene that the segments are found from
+
+
+@dataclass(frozen=True)
+class Method:
+    """fused_b = E_b + g_b,s (P - I), g_b,s = cov(I, E_b) / var(I) over the pixels of segment s, I = w_0 + sum w_b E_b.
+
+    The weights regress the low-pass PAN, decimated, on MS with intercept. Segments: k-means of spectra divided by
+    the bands' largest values, on a sample of distinct MS spectra drawn by a hash of their values, so that neither
+    chance nor the cut into tiles has a say; the toolbox starts at random. Shapes [B, C, H, W], in counts. `labels` [B, 1, H, W] gives
+    the segments (0, 1, ...) of a whole image instead.
+    """
+
+    family: ClassVar[str] = "component substitution"
+    summary: ClassVar[str] = "as gsa, with gains for each segment of similar spectra"
+    citation: ClassVar[str] = "restaino2017"
+
+    segments: int = 5
+    labels: Array | None = None
+    weights: Array | None = None  # [B, C]
+    offset: Array | None = None  # w_0 [B, 1]
+    centres: Array | None = None  # [B, S, C], divided by the largest
+    largest: Array | None = None  # [B, C]
+    gains: Array | None = None  # [B, S, C]
+
+    def halo(self, ratio: YX) -> int:
+        return interpolation_halo(ratio)
+
+    def fit(self, scene: Iterable[Pair]) -> Self:
+        scene = reread(scene)
+        spectra = Spectra()
+
+        def coarse(pair: Pair) -> Array:
+            filter = generic_lowpass(pair.ratio, precision(pair.pan))
+            low = decimate(pair.pan, filter, pair.ratio, pair.common_phase, pair.ms_size)
+            spectra.add(pair)
+            return namespace(low).concat([ms_aligned(pair), low], axis=1)
+
+        m = total(scene, at_ms(coarse))[0]
+        weights = solve(m.cov[:, :-1, :-1], m.cov[:, :-1, -1])
+        offset = m.mean[:, -1:] - namespace(weights).sum(weights * m.mean[:, :-1], axis=1, keepdims=True)
+        found = replace(self, weights=weights, offset=offset)
+        if self.labels is None:
+            centres, largest = zip(*(_clusters(sample, self.segments) for _, sample in spectra.samples))
+            found = replace(found, centres=like(np.stack(centres), weights), largest=like(np.stack(largest), weights))
+        gains = [_gain(part, weights) for part in found._moments(scene)]
+        return replace(found, gains=namespace(weights).stack(gains, axis=1))
+
+    def __call__(self, pair: Pair) -> Array:
+        bands = ms_up(pair)
+        xp = namespace(bands)
+        detail = pair.pan - combine(self.weights, bands) - per_band(self.offset, bands)
+        segments = self._segments(pair, bands)
+        gain = xp.zeros_like(bands)
+        for s in range(self.segments):
+            gain = xp.where(segments == s, per_band(self.gains[:, s], bands), gain)
+        return bands + gain * detail
+
+    def _segments(self, pair: Pair, bands: Array) -> Array:
+        """The number of each pixel's segment, [B, 1, H, W]."""
+        if self.labels is not None:
+            return self.labels
+        xp = namespace(bands)
+        scaled = bands / per_band(self.largest, bands)
+        centres = xp.astype(self.centres, bands.dtype)
+        length = xp.sum(centres**2, axis=2)
+        distance = [length[:, s, None, None] - 2 * combine(centres[:, s], scaled)[:, 0] for s in range(self.segments)]
+        return xp.argmin(xp.stack(distance, axis=1), axis=1, keepdims=True)
+
+    def _moments(self, scene: Iterable[Pair]) -> list[Moments]:
+        """Of E, segment by segment."""
+        merged: list[Moments] = []
+        for pair in scene:
+            core = (..., *pan_core(pair))
+            bands = ms_up(pair)
+            segments = self._segments(pair, bands)[core]
+            inside = [segments == s for s in range(self.segments)]
+            if pair.pan_valid is not None:
+                inside = [i & pair.pan_valid[core] for i in inside]
+            parts = [measure(bands[core], i) for i in inside]
+            merged = [a.merge(b) for a, b in zip(merged, parts)] if merged else parts
+        return merged
+
+
+def _gain(moments: Moments, weights: Array) -> Array:
+    _, std, covariance = intensity_moments(moments, weights)
+    return covariance / safe(std**2)
+
+
+class Spectra:
+    """For each batch member the spectra [n, C] with the smallest hashes, and these: the same for any tiles."""
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(self, pair: Pair) -> None:
+        core = (..., *ms_core(pair))
+        raw, aligned = to_numpy(pair.ms[core]), to_numpy(ms_aligned(pair)[core])
+        valid = np.ones_like(raw[:, :1], dtype=bool) if pair.ms_valid is None else to_numpy(pair.ms_valid[core])
+        found = [_pixels(*images) for images in zip(raw, aligned, valid)]
+        if self.samples:
+            found = [tuple(map(np.concatenate, zip(a, b))) for a, b in zip(self.samples, found)]
+        self.samples = [_smallest(*member) for member in found]
+
+
+def _pixels(raw: np.ndarray, aligned: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    key = np.zeros(int(valid.sum()), dtype=np.uint64)
+    for band in raw:
+        key = (key ^ band[valid[0]].astype(np.float64).view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(32)
+    return key, aligned[:, valid[0]].T.astype(np.float64)
+
+
+def _smallest(key: np.ndarray, spectra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    key, first = np.unique(key, return_index=True)
+    return key[:SAMPLE], spectra[first[:SAMPLE]]
+
+
+def _clusters(spectra: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centres [count, C] of k-means on spectra divided by the bands' largest values, and these [C].
+
+    The first centres are spread evenly over the order of brightness.
+    """
+    if not len(spectra):
+        return np.zeros((count, spectra.shape[1])), np.ones(spectra.shape[1])
+    largest = np.abs(spectra).max(axis=0)
+    largest = np.where(largest > 0, largest, 1.0)
+    x = spectra / largest
+    centres = x[np.argsort(x.sum(axis=1), kind="stable")[np.linspace(0, len(x) - 1, count).round().astype(int)]]
+    for _ in range(100):
+        nearest = ((centres**2).sum(axis=1) - 2 * x @ centres.T).argmin(axis=1)
+        moved = [x[nearest == s].mean(axis=0) if (nearest == s).any() else centres[s] for s in range(count)]
+        if np.allclose(moved, centres, rtol=0, atol=1e-12):
+            break
+        centres = np.stack(moved)
+    return centres, largest
