@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "sharpen": "panflow.api",
     "degrade": "panflow.api",
+    "assess": "panflow.assessment",
     "load": "panflow.zoo",
     "names": "panflow.registry",
     "sharpen_file": "panflow.scene.engine",

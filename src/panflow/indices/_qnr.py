@@ -1,0 +1,95 @@
+"""What D_lambda and D_s share: Q between all bands and PAN, on the fused side and on the MS side [alparone2008].
+
+Planes are the bands and, last, PAN, so that one block's Q matrix serves both indices.
+"""
+
+from functools import partial
+
+from panflow.arrays import namespace
+from panflow.indices._aligned import shrink_aligned
+from panflow.indices._blocks import masked, spread
+from panflow.indices._case import Case
+from panflow.indices._stats import mean, ratio
+from panflow.indices._uqi import block_quality
+from panflow.ops.kernels import TAPS, gaussian_window_design, separate
+from panflow.ops.resample import interpolate, lowpass, ms_aligned, ms_up, precision, shrink
+from panflow.types import Array, Pair
+
+Sides = tuple[tuple[Array, Array | None], tuple[Array, Array | None]]
+
+
+def sides(case: Case, variant: str, block: int) -> Sides:
+    """(Q [B, n, m, K, K], weights) of the fused side and of the MS side, K = C + 1 planes.
+
+    variant: "toolbox", "paper", "2015" (PAN's own MTF) or "global" (one window, as UniPAN computes it).
+    """
+    if variant == "global":
+        return case.once("global sides", lambda: _global_sides(case))
+    fused = case.once(("fused side", block), lambda: _quality(case.fused, case.pair.pan, case.valid, block))
+    return fused, case.once(("ms side", variant, block), partial(_ms_side, case, variant, block))
+
+
+def averages(case: Case, variant: str, block: int) -> tuple[Array, Array]:
+    """Mean Q over the blocks of the fused side and of the MS side, each [B, K, K]."""
+    fused, ms = sides(case, variant, block)
+    return _average(*fused), _average(*ms)
+
+
+def block_map(case: Case, values: Array, block: int) -> Array:
+    """Values of blocks at PAN scale as a map [B, H, W]."""
+    return masked(spread(values, block, case.fused.shape[-2:]), case.valid)
+
+
+def pan_low(pair: Pair) -> Array:
+    """PAN reduced to the MS grid by antialiased bicubic interpolation.
+
+    Like the toolbox's Wald protocol, a `toolbox` pair is reduced as if the grids shared corners.
+    """
+    return shrink(pair.pan, pair.ratio, pair.ms_size, None if pair.toolbox else pair.common_phase)
+
+
+def _ms_side(case: Case, variant: str, block: int) -> tuple[Array, Array | None]:
+    pair = case.pair
+    if variant == "paper":
+        coarse = max(2, round(block / (pair.ratio[0] * pair.ratio[1]) ** 0.5))
+        return _quality(ms_aligned(pair), pan_low(pair), pair.ms_valid, coarse)
+    bands = case.once("ms_up", lambda: ms_up(pair))
+    if variant == "2015":  # the toolbox of 2015 designs its filters with N, not N - 1, samples
+        design = gaussian_window_design(pair.sensor.pan.mtf, pair.ratio, points=TAPS)
+        pan = lowpass(pair.pan, separate(design, precision(pair.pan)))
+    else:
+        border = "wrap" if pair.toolbox else "symmetric"
+        pan = interpolate(pan_low(pair), pair.ratio, pair.common_phase, pair.size, border)
+    return _quality(bands, pan, case.valid, block)
+
+
+def _quality(bands: Array, pan: Array, valid: Array | None, block: int) -> tuple[Array, Array | None]:
+    return block_quality(namespace(bands).concat([bands, pan], axis=1), valid, block)
+
+
+def _average(q: Array, weight: Array | None) -> Array:
+    xp = namespace(q)
+    return mean(xp.permute_dims(q, (0, 3, 4, 1, 2)), None if weight is None else weight[:, None, None])
+
+
+def _global_sides(case: Case) -> Sides:
+    """UniPAN's Q: the whole image is one window, moments with n, and 1e-8 in the denominator (values of 0 to 1)."""
+    pair = case.pair
+
+    def whole(bands: Array, pan: Array, valid: Array | None) -> tuple[Array, None]:
+        xp = namespace(bands)
+        planes = xp.concat([bands, pan], axis=1)
+        level = mean(planes, valid)
+        deviation = xp.astype(planes, xp.float64) - level[:, :, None, None]
+        if valid is not None:
+            deviation = deviation * xp.astype(valid, xp.float64)
+        flat = xp.reshape(deviation, (*deviation.shape[:2], -1))
+        share = mean(xp.ones_like(planes[:, :1]) if valid is None else xp.astype(valid, planes.dtype))
+        covariance = ratio(flat @ flat.mT, share[:, :, None] * flat.shape[-1], 0.0)
+        variance = xp.linalg.diagonal(covariance)
+        a, b = level[:, :, None], level[:, None, :]
+        q = 4 * covariance * a * b / ((variance[:, :, None] + variance[:, None, :]) * (a * a + b * b) + 1e-8)
+        return q[:, None, None], None
+
+    coarse = whole(pair.ms, shrink_aligned(pair.pan, pair.ms_size), pair.ms_valid)
+    return whole(case.fused, pair.pan, case.valid), coarse

@@ -1,0 +1,77 @@
+"""The fused image brought back to the MS grid, to be judged by MS itself [scarpa2022]."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from panflow.arrays import namespace
+from panflow.indices._case import Case
+from panflow.indices._stats import mean
+from panflow.indices._windows import local_correlation
+from panflow.ops.kernels import TAPS, Separable, gaussian_window_design, separate
+from panflow.ops.resample import by_band, decimate, precision
+from panflow.types import YX, Array
+
+HALF = 2  # half width of the windows in which the phase is looked for, MS pixels
+
+
+@cache
+def unit_mtf(gain: float, ratio: YX, tolerance: float, year: int) -> Separable:
+    """The sensor's MTF filter without negative taps and with unit sum; of 2015: as it is, designed with N samples."""
+    if year == 2015:
+        return separate(gaussian_window_design(gain, ratio, points=TAPS), tolerance)
+    taps = np.clip(gaussian_window_design(gain, ratio), 0, None)
+    return separate(taps / taps.sum(), tolerance)
+
+
+def reprojected(case: Case, phase: str = "searched", year: int = 2022) -> Case:
+    """The case on the MS grid: fused seen by the MS bands, reference MS itself.
+
+    phase: "nominal" (the pair's) or "searched" (for every band the whole PAN pixel whose PAN, filtered,
+    correlates best with the band). year 2015: the filters of the toolbox of that year.
+    """
+    return case.once(("reprojected", phase, year), lambda: _reproject(case, phase, year))
+
+
+def _reproject(case: Case, phase: str, year: int) -> Case:
+    pair = case.pair
+    xp = namespace(case.fused)
+
+    def see(image: Array, phases: tuple[YX, ...]) -> Array:
+        def one(bands: Array, key: Any) -> Array:
+            filter = unit_mtf(key[0], pair.ratio, precision(image), year)
+            return decimate(bands, filter, pair.ratio, key[1], pair.ms_size)
+
+        return by_band(image, list(zip(pair.sensor.gains, phases)), one)
+
+    if phase == "nominal":
+        seen = see(case.fused, pair.phase)
+    else:
+        found = case.once("phases", lambda: searched_phases(case))
+        seen = xp.concat([see(case.fused[b : b + 1], phases) for b, phases in enumerate(found)], axis=0)
+    valid = pair.ms_valid
+    if case.valid is not None:  # only MS pixels that valid ones have entered, but for a thousandth
+        keep = xp.astype(case.valid, case.fused.dtype)
+        clear = see(keep, pair.phase) > 0.999 * see(xp.ones_like(keep), pair.phase)
+        clear = xp.all(clear, axis=1, keepdims=True)
+        valid = clear if valid is None else valid & clear
+    return Case(seen, case.sensor, case.ratio, reference=pair.ms, valid=valid)
+
+
+def searched_phases(case: Case) -> list[tuple[YX, ...]]:
+    """For every image and band the phase, in whole PAN pixels, that fits best.
+
+    PAN goes through the first band's filter, whatever the band, as the index's authors do.
+    """
+    pair = case.pair
+    xp = namespace(pair.pan)
+    filter = unit_mtf(pair.sensor.gains[0], pair.ratio, precision(pair.pan), 2022)
+    rows, columns = (range(max(1, round(r))) for r in pair.ratio)
+    candidates = [(float(y), float(x)) for x in columns for y in rows]
+    scores = []
+    for candidate in candidates:
+        low = decimate(pair.pan, filter, pair.ratio, candidate, pair.ms_size)
+        scores.append(mean(local_correlation(pair.ms, low, HALF, pair.ms_valid), pair.ms_valid))
+    best = xp.argmax(xp.stack(scores), axis=0)  # [B, C]
+    return [tuple(candidates[int(best[b, c])] for c in range(best.shape[1])) for b in range(best.shape[0])]

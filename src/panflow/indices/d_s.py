@@ -1,0 +1,45 @@
+"""D_s: how far fusion changes the similarity of the bands to PAN [alparone2008]."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from panflow.arrays import namespace
+from panflow.indices._case import Case
+from panflow.indices._qnr import averages, block_map, sides
+from panflow.types import Array
+
+
+@dataclass(frozen=True)
+class Index:
+    """Mean over bands of |Q(F_b, P) - Q(E_b, P_L)|, Q averaged over blocks side by side.
+
+    variant: "toolbox" (E is MS interpolated, P_L PAN reduced by bicubic interpolation and interpolated back),
+    "paper" (MS and the reduced PAN, in blocks smaller by the ratio), "2015" (P_L is PAN through its own MTF) or
+    "global" (UniPAN: one window).
+    """
+
+    title: ClassVar[str] = "D_s"
+    unit: ClassVar[str] = ""
+    better: ClassVar[str] = "lower"
+    ideal: ClassVar[float] = 0.0
+    needs: ClassVar[str] = "pair"
+    summary: ClassVar[str] = "spatial distortion: similarity to PAN against that of MS to reduced PAN"
+    citation: ClassVar[str] = "alparone2008"
+
+    variant: str = "toolbox"
+    block: int = 32
+
+    def __call__(self, case: Case) -> Array:
+        fused, ms = averages(case, self.variant, self.block)
+        return self._distance(fused - ms)
+
+    def map(self, case: Case) -> Array:
+        """The same within every block; the toolbox variant unless this one is "2015"."""
+        (fused, _), (ms, _) = sides(case, "2015" if self.variant == "2015" else "toolbox", self.block)
+        return block_map(case, self._distance(fused - ms), self.block)
+
+    @staticmethod
+    def _distance(difference: Array) -> Array:
+        """[..., K, K] to [...]: each band beside PAN, the last plane."""
+        xp = namespace(difference)
+        return xp.mean(xp.abs(difference[..., :-1, -1]), axis=-1)

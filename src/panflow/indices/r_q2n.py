@@ -1,0 +1,34 @@
+"""R-Q2n: Q2n of the reprojected fused image against MS [scarpa2022]."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from panflow.indices import q2n
+from panflow.indices._case import Case
+from panflow.indices._reproject import reprojected
+from panflow.types import Array
+
+
+@dataclass(frozen=True)
+class Index:
+    """`q2n` of the fused image, filtered by the sensor's MTF and decimated, with MS as the reference.
+
+    phase: "searched" (as published: the whole PAN pixel that fits best, band by band) or "nominal" (the pair's).
+    """
+
+    title: ClassVar[str] = "R-Q2n"
+    unit: ClassVar[str] = ""
+    better: ClassVar[str] = "higher"
+    ideal: ClassVar[float] = 1.0
+    needs: ClassVar[str] = "pair"
+    summary: ClassVar[str] = "Q2n of the reprojected fused image against MS"
+    citation: ClassVar[str] = "scarpa2022"
+
+    phase: str = "searched"
+
+    def __call__(self, case: Case) -> Array:
+        return q2n.Index()(reprojected(case, self.phase))
+
+    def map(self, case: Case) -> Array:
+        """On the MS grid, [B, h, w]."""
+        return q2n.Index().map(reprojected(case, self.phase))
