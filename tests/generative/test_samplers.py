@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from panflow.generative.samplers import ddim, ddpm, euler, heun
+from panflow.generative.samplers import ddim, ddpm, dpm_solver, euler, heun
 from panflow.generative.schedules import Schedule, cosine
 
 STD = 0.5  # of the Gaussian "images" of the diffusion tests
@@ -28,13 +28,18 @@ def even_angles(steps):
     return Schedule(angles.cos() ** 2, torch.arange(steps))
 
 
-def ddim_error(steps):
+def even_logarithms(steps):
+    """log(signal / noise) even from 8 (noise of 3e-4) to -2: steps of equal length for DPM-Solver++."""
+    ratio = torch.linspace(8, -2, steps + 1, dtype=torch.float64)
+    return Schedule(torch.sigmoid(2 * ratio), torch.arange(steps + 1))
+
+
+def diffusion_error(sampler, schedule):
     """Along the probability flow x_t / sqrt(variance at t) is constant; the end is x_T STD / sqrt(variance)."""
-    schedule = even_angles(steps)
     start = torch.ones(1, 1, 2, 2, dtype=torch.float64)
     a = schedule.alpha_bar[-1].item()
     exact = STD / (a * STD**2 + 1 - a) ** 0.5
-    return (ddim(gaussian_denoiser(schedule), start, schedule) - exact).abs().max().item()
+    return (sampler(gaussian_denoiser(schedule), start, schedule) - exact).abs().max().item()
 
 
 def flow_error(sampler, steps):
@@ -50,9 +55,10 @@ def flow_error(sampler, steps):
     [
         (lambda n: flow_error(euler, n), 1),
         (lambda n: flow_error(heun, n), 2),
-        (ddim_error, 1),
+        (lambda n: diffusion_error(ddim, even_angles(n)), 1),
+        (lambda n: diffusion_error(dpm_solver, even_logarithms(n)), 2),
     ],
-    ids=["euler", "heun", "ddim"],
+    ids=["euler", "heun", "ddim", "dpm_solver"],
 )
 def test_order_of_convergence(error, order):
     slope = math.log2(error(100) / error(200))
@@ -69,7 +75,14 @@ def test_straight_flow_needs_one_step(sampler):
     torch.testing.assert_close(back, start)
 
 
-@pytest.mark.parametrize("sampler", [ddim, ddpm])
+def test_second_order_pays_on_an_even_ladder():
+    schedule = Schedule.of(cosine(500))
+    first = diffusion_error(ddim, schedule.respaced(25))
+    assert diffusion_error(dpm_solver, schedule.even(10)) < 0.6 * first
+    assert diffusion_error(dpm_solver, schedule.even(25)) < 0.2 * first
+
+
+@pytest.mark.parametrize("sampler", [ddim, ddpm, dpm_solver])
 def test_known_image_is_reached_through_the_right_noise(sampler):
     """A denoiser that knows the image: x_t must be N(sqrt(a) image, 1 - a) at every step, the end the image."""
     schedule, image = Schedule.of(cosine(500)).respaced(10), 0.7

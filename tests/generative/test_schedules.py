@@ -39,6 +39,19 @@ def test_respacing_keeps_noise_levels_and_times():
     assert len(schedule.respaced(30)) == 30  # does not divide 500
 
 
+def test_even_steps_are_even_in_log_signal_over_noise():
+    schedule = Schedule.of(linear(1000))
+    few = schedule.even(10)
+    assert len(few) == 10
+    assert few.times[0] == 0 and few.times[-1] > 950
+    torch.testing.assert_close(few.alpha_bar, schedule.alpha_bar[few.times], atol=0, rtol=0)
+    length = -few.log_ratio.diff()
+    # the first steps of the linear schedule are themselves as long as 0.4 in the logarithm
+    assert (length - length.mean()).abs().max() < 0.25 * length.mean()
+    ratio = few.alpha_bar / (1 - few.alpha_bar)
+    torch.testing.assert_close((2 * few.log_ratio).exp(), ratio)
+
+
 @pytest.mark.parametrize("steps", [0, 501])
 def test_respacing_only_thins_out(steps):
     with pytest.raises(ValueError, match=f"expected 1 to 500 steps, got {steps}"):

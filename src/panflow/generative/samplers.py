@@ -7,6 +7,7 @@ says which steps to take; samplers that add noise draw it from `rng`, the others
 - flows: `network(x, t)` is the velocity dx/dt, t [B]; `ladder` the times to visit, first to last, [N + 1].
 """
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -36,9 +37,37 @@ def ddpm(denoise: Field, x: Tensor, schedule: Schedule, *, rng: torch.Generator 
     return _diffuse_back(denoise, x, schedule, 1.0, rng)
 
 
-def _diffuse_back(denoise: Field, x: Tensor, schedule: Schedule, eta: float, rng: torch.Generator | None) -> Tensor:
+def dpm_solver(denoise: Field, x: Tensor, schedule: Schedule, *, rng: torch.Generator | None = None) -> Tensor:
+    """DPM-Solver++(2M), deterministic [dpmpp, algorithm 2]: one evaluation a step, order 2 in h.
+
+    DDIM's step with the estimate x_0 led on by the previous one: x_0 + h / (2 h_before) (x_0 - x_0_before), h the
+    steps in log(signal / noise). The first step has nothing to go on and the last, to no noise at all, has
+    infinite h: both are DDIM's. Wants `Schedule.even`: 10 steps of it err less than 25 of DDIM, while 10 of
+    `Schedule.respaced`, whose last steps are long in h, err more than DDIM's.
+    """
+    previous, taken = None, 0.0
+    for time, a, before in _down(schedule):
+        clean = denoise(x, torch.full((len(x),), time, device=x.device))
+        h = _log_ratio(before) - _log_ratio(a) if before < 1 else 0.0
+        led = clean if previous is None else clean + h / (2 * taken) * (clean - previous)
+        x = before**0.5 * led + ((1 - before) / (1 - a)) ** 0.5 * (x - a**0.5 * led)
+        previous, taken = clean, h
+    return x
+
+
+def _log_ratio(a: float) -> float:
+    """log(signal / noise) of sqrt(a) and sqrt(1 - a)."""
+    return 0.5 * math.log(a / (1 - a))
+
+
+def _down(schedule: Schedule) -> list[tuple[int, float, float]]:
+    """(time, a, a one step earlier) from the last step to the first."""
     levels = [1.0, *schedule.alpha_bar.tolist()]
-    for time, a, before in reversed(list(zip(schedule.times.tolist(), levels[1:], levels[:-1]))):
+    return list(zip(schedule.times.tolist(), levels[1:], levels[:-1]))[::-1]
+
+
+def _diffuse_back(denoise: Field, x: Tensor, schedule: Schedule, eta: float, rng: torch.Generator | None) -> Tensor:
+    for time, a, before in _down(schedule):
         clean = denoise(x, torch.full((len(x),), time, device=x.device))
         noise = (x - a**0.5 * clean) / (1 - a) ** 0.5
         variance = eta**2 * (1 - before) / (1 - a) * (1 - a / before)

@@ -27,6 +27,11 @@ class Schedule:
         """Variance of the noise added in each step, 1 - a_t / a_{t-1} with a_{-1} = 1."""
         return 1 - self.alpha_bar / torch.cat([self.alpha_bar.new_ones(1), self.alpha_bar[:-1]])
 
+    @property
+    def log_ratio(self) -> Tensor:
+        """log(signal / noise) [N], from high to low."""
+        return 0.5 * torch.log(self.alpha_bar / (1 - self.alpha_bar))
+
     def __len__(self) -> int:
         return len(self.alpha_bar)
 
@@ -41,6 +46,14 @@ class Schedule:
         kept = slice(0, steps * (len(self) // steps), len(self) // steps)
         times = torch.arange(steps) if faithful_time else self.times[kept]
         return Schedule(self.alpha_bar[kept], times)
+
+    def even(self, steps: int) -> "Schedule":
+        """Keep the steps nearest to `steps` (or, where two meet, fewer) even ones in log(signal / noise), which is how
+        DPM-Solver++ likes them. From e**-5 on, below which nothing of the image is left, to the first."""
+        ratio = self.log_ratio
+        wanted = torch.linspace(ratio[-1].clamp_min(-5), ratio[0], steps, dtype=ratio.dtype)
+        kept = (ratio - wanted[:, None]).abs().argmin(1).unique()
+        return Schedule(self.alpha_bar[kept], self.times[kept])
 
 
 def linear(steps: int, first: float = 1e-4, last: float = 2e-2) -> Tensor:
