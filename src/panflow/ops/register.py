@@ -70,6 +70,7 @@ class _Window:
         self.usable = int(seen.sum()) >= MINIMUM
         if not self.usable:
             return
+        self._gradients: dict[tuple, np.ndarray] = {}
         smooth = lowpass(pan, kernels.mtf(float(np.mean(pair.sensor.gains)), ratio, 1e-5))
         where = [grid[seen] for grid in np.meshgrid(*position, indexing="ij")]
         self.position = np.stack(where)
@@ -100,10 +101,13 @@ class _Window:
         energy = float(pan @ pan)
         return float(np.sum((self.basis.T @ pan) ** 2)) / energy if energy > 0 else 0.0
 
-    def gradients(self, offset: np.ndarray, step: float = 0.5) -> np.ndarray:
-        """PAN's derivatives along rows and columns at MS positions, [n, 2]."""
-        unit = np.eye(2) * step
-        return np.stack([(self.pan(offset + u) - self.pan(offset - u)) / (2 * step) for u in unit], axis=1)
+    def gradients(self, offset: np.ndarray) -> np.ndarray:
+        """PAN's derivatives along rows and columns at MS positions, [n, 2]; within a quarter pixel of the offset."""
+        near = tuple(np.round(offset * 4) / 4)
+        if near not in self._gradients:
+            steps = np.eye(2) / 2
+            self._gradients[near] = np.stack([self.pan(near + u) - self.pan(near - u) for u in steps], axis=1)
+        return self._gradients[near]
 
     def refine(self, offset: np.ndarray, steps: int = 4) -> np.ndarray | None:
         """The offset of this window alone, from a start within a pixel; None where it runs away."""

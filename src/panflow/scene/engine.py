@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ from panflow.scene.source import Source
 from panflow.types import Pair, Sensor, Sharpener
 
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
-REGISTER_WINDOWS = 24
+REGISTER_WINDOWS = 16
 REGISTER_SIDE = 128  # MS pixels
 CACHE_MIB = 64  # GDAL's block cache: more only costs memory, since every block is read once
 BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
@@ -78,10 +79,11 @@ def sharpen_file(
     source = Source(str(pan), inputs, sensor, nodata)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
-            source.require_data()
+            lattice = tiles(source.size, BLOCK)
+            source.require_data([*_spread(lattice, FIT_BLOCKS), *lattice])
             found, applied, warnings = _register(source, register)
             halo = sharpener.halo(source.placement.ratio)
-            blocks = _lattice(source, halo)
+            blocks = lattice if halo is not None else [(0, source.size[0], 0, source.size[1])]
             flight, tight = _in_flight(source, halo or 0, jobs, max_memory)
             warnings += tight
             sharpener = sharpener.fit(_scene(source, blocks, halo or 0, jobs, progress))
@@ -160,19 +162,13 @@ def _mean(phase: tuple) -> tuple[float, float]:
     return tuple(float(v) for v in np.mean(phase, axis=0))
 
 
-def _lattice(source: Source, halo: int | None) -> list[Core]:
-    if halo is None:
-        return [(0, source.size[0], 0, source.size[1])]
-    return tiles(source.size, BLOCK)
-
-
 def _spread(cores: list[Core], count: int) -> list[Core]:
     """At most `count` of the cores, evenly spread with a seeded offset in every stretch."""
     if len(cores) <= count:
         return cores
     rng = np.random.default_rng(0)
     edges = np.linspace(0, len(cores), count + 1)
-    return [cores[int(low + (high - low) * rng.random())] for low, high in zip(edges[:-1], edges[1:])]
+    return [cores[int(low + (high - low) * rng.random())] for low, high in pairwise(edges)]
 
 
 def measure_shift(source: Source) -> Registration:

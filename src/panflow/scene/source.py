@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ class Source:
             raise InputError("no MS bands given: expected one multi-band file or several band files")
         self._describe_ms(tags)
         self.placement = self._place()
-        self.phase: tuple[YX, ...] = (self.placement.phase,) * len(self.layers)
+        self.phase = (self.placement.phase,) * len(self.layers)
         ratio = float(np.mean(self.placement.ratio))
         if isinstance(sensor, Sensor):
             self.sensor, self.why = sensors.fit_bands(sensor, self.bands), "given"
@@ -97,6 +98,15 @@ class Source:
             self.sensor, self.why = sensors.guess(self.tags, self.bands, ratio, self.names, self.layers[0].path)
         else:
             self.sensor, self.why = sensors.fit_bands(sensors.load(sensor), self.bands, self.names), "given"
+
+    @property
+    def phase(self) -> tuple[YX, ...]:
+        """Every band's phase on the PAN grid, in whole 1024ths of a pixel: windows of it are then exact."""
+        return self._phase
+
+    @phase.setter
+    def phase(self, phases: tuple[YX, ...]) -> None:
+        self._phase = tuple((round(y * 1024) / 1024, round(x * 1024) / 1024) for y, x in phases)
 
     @property
     def bands(self) -> int:
@@ -260,21 +270,17 @@ class Source:
                     return True
         return False
 
-    def require_data(self) -> None:
-        """InputError where a coarse look at the files finds no valid pixel in PAN or in MS."""
-        looks = [("PAN", self.pan_path, None, [1], self.size)]
-        for path in dict.fromkeys(layer.path for layer in self.layers):
-            bands = [layer.band for layer in self.layers if layer.path == path]
-            looks.append(("MS", path, self._virtual(path), bands, self.ms_size))
-        for role, path, virtual, bands, size in looks:
-            out = tuple(min(n, 512) for n in size)
-            _, valid = self._read(self._open(path, virtual), bands, (0, size[0], 0, size[1]), out)
-            if valid is not None and not valid.any():
-                raise InputError(f"{role} file {path} holds nodata only: expected valid pixels to sharpen")
-
-    def shifted(self, phases: tuple[YX, ...]) -> None:
-        """Set every band's phase after registration."""
-        self.phase = phases
+    def require_data(self, cores: Iterable[Core]) -> None:
+        """InputError where in none of the windows, which cover the scene, a pixel is valid in both PAN and MS."""
+        pan_seen = False
+        for core in cores:
+            pair = self.read(core, 0)
+            if pair.pan_valid is None or pair.pan_valid.any():
+                return
+            _, valid = self._read(self._open(self.pan_path, None), [1], core)
+            pan_seen = pan_seen or valid is None or bool(valid.any())
+        lack = f"MS ({self.layers[0].path}) has none where PAN has" if pan_seen else f"PAN ({self.pan_path}) has none"
+        raise InputError(f"there is nothing but nodata: expected valid pixels in PAN and MS at one place, {lack}")
 
     def close(self) -> None:
         for handle in self._handles:
