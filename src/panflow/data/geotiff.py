@@ -1,0 +1,132 @@
+"""Ground to learn from in GeoTIFF or .mat files: pairs reduced by Wald's protocol, and bands without PAN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from scipy.io import loadmat
+
+from panflow.data._augment import Ground, valid_corners
+from panflow.errors import InputError, MissingInput
+from panflow.ops import kernels
+from panflow.ops.resample import decimate, shrink
+from panflow.pairs import phase_of
+from panflow.types import YX
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of images. ms: patterns of its MS files, in band order; pan: that of PAN, "" where there is none.
+
+    each: every file that fits is a place of its own. phase: as `panflow.sharpen` takes it, or "ground": from the
+    files' georeferencing. scales: for bands without PAN, by how much they are reduced before use (then PAN is
+    sharper than the reference, as in a pair reduced by Wald's protocol). crop: every place without PAN is at most
+    that large. weight: how often its tiles come, against other sources.
+    """
+
+    folder: str
+    ms: tuple[str, ...] = ("ms.tif",)
+    pan: str = ""
+    each: bool = False
+    phase: str | tuple[float, float] = "ground"
+    scales: tuple[int, ...] = (1,)
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Image:
+    """bands [C, H, W] in float32, valid [H, W], and the affine transform where the file has one."""
+
+    bands: np.ndarray
+    valid: np.ndarray
+    transform: rasterio.Affine
+
+
+def load(source: Source, root: Path, tile: int) -> list[Ground]:
+    """Every place of a source in memory. Raises MissingInput where files are absent, InputError where none has room."""
+    if not (folder := root / source.folder).is_dir():
+        raise MissingInput(f"no folder {folder}: set data.root to the folder that holds the training images")
+    places = list(_places(source, folder))
+    made = [g for place in places for g in _grounds(source, *place, tile)]
+    made = [g for g in made if len(g.corners)]
+    if not made:
+        raise InputError(f"{folder} has no room for a tile of {tile} pixels: leave it out or take smaller tiles")
+    area = sum(len(g.corners) ** 0.5 for g in made)
+    return [Ground(g.reference, g.light, g.corners, source.weight * len(g.corners) ** 0.5 / area) for g in made]
+
+
+def _places(source: Source, folder: Path) -> Iterator[tuple[Image, Image | None]]:
+    groups = [_found(folder, pattern) for pattern in source.ms]
+    if source.each:
+        for path in (path for group in groups for path in group):
+            yield (read_mat(path) if path.suffix == ".mat" else (read([path]), None))
+    else:
+        pan = read(_found(folder, source.pan)) if source.pan else None
+        yield read([path for group in groups for path in group]), pan
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    if not (paths := sorted(folder.glob(pattern))):
+        raise MissingInput(f"{folder} holds no file {pattern!r}")
+    return paths
+
+
+def read(paths: Sequence[Path]) -> Image:
+    """The bands of files, one after the other, on the grid of the first; nodata, zeros and non-numbers are invalid."""
+    bands, valid, transform = [], True, rasterio.Affine.identity()
+    for k, path in enumerate(paths):
+        with rasterio.open(path) as file:
+            values = file.read(out_dtype="float32")
+            transform = transform if k else file.transform
+            bands.append(values)
+            valid = valid & (np.isfinite(values) & (values != 0) & (values != (file.nodata or 0))).all(0)
+    image = np.concatenate(bands)
+    return Image(np.where(valid, image, np.median(image[:, valid], 1)[:, None, None]), valid, transform)
+
+
+def read_mat(path: Path) -> tuple[Image, Image]:
+    """MS and PAN of a .mat file with I_MS [h, w, C] and I_PAN [H, W]."""
+    values = loadmat(path)
+    if not {"I_MS", "I_PAN"} <= set(values):
+        raise InputError(f"{path} holds {', '.join(k for k in values if k[0] != '_')}: expected I_MS and I_PAN")
+    images = (np.moveaxis(values["I_MS"], 2, 0), values["I_PAN"][None])
+    flat = [np.ascontiguousarray(x, dtype=np.float32) for x in images]
+    ms, pan = (Image(x, (x != 0).all(0), rasterio.Affine.identity()) for x in flat)
+    return ms, pan
+
+
+def _grounds(source: Source, ms: Image, pan: Image | None, tile: int) -> Iterator[Ground]:
+    if pan is None:
+        for scale in source.scales:
+            yield _reduced(ms, scale, tile)
+        return
+    ratio = tuple(a / b for a, b in zip(pan.bands.shape[1:], ms.bands.shape[1:]))
+    if source.phase == "ground":
+        ratio, phase = _on_ground(ms.transform, pan.transform)
+    else:
+        ratio = (float(round(ratio[0])),) * 2
+        phase = phase_of(source.phase, ratio, 1)[0]
+    light = shrink(pan.bands, ratio, ms.valid.shape, phase)
+    seen = shrink(pan.valid[None].astype(np.float32), ratio, ms.valid.shape, phase)[0] > 0.99
+    yield Ground(ms.bands, light, valid_corners(ms.valid & seen, tile))
+
+
+def _on_ground(ms: rasterio.Affine, pan: rasterio.Affine) -> tuple[YX, YX]:
+    """Ratio and phase of two north-up grids."""
+    column, row = ~pan @ (ms @ (0.5, 0.5))
+    return (ms.e / pan.e, ms.a / pan.a), (row - 0.5, column - 0.5)
+
+
+def _reduced(ms: Image, scale: int, tile: int) -> Ground:
+    """Bands at a coarser scale: the reference through an MTF, the light by antialiased reduction."""
+    if scale == 1:
+        return Ground(ms.bands, ms.bands, valid_corners(ms.valid, tile))
+    ratio, size = (float(scale),) * 2, tuple(n // scale for n in ms.valid.shape)
+    phase = ((scale - 1) / 2,) * 2
+    reference = decimate(ms.bands, kernels.mtf(0.3, ratio, 1e-5), ratio, phase, size)
+    share = shrink(ms.valid[None].astype(np.float32), ratio, size)[0]
+    return Ground(reference, shrink(ms.bands, ratio, size), valid_corners(share > 0.99, tile))

@@ -1,0 +1,180 @@
+"""What a network may ask to see of a pair: its `inputs` name properties of `View`.
+
+`ms`, `ms_up` and `pan` went through the transform; the others are the physics of injection, free of the
+sensor's counts. Whatever concerns the whole scene is in `Statistics`, so that tiles equal the whole.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil
+
+import numpy as np
+
+from panflow.arrays import namespace
+from panflow.ops import kernels
+from panflow.ops.kernels import TAPS, Separable
+from panflow.ops.moments import Moments, at_ms
+from panflow.ops.resample import REACH, by_band, interpolate, lowpass, ms_up, precision, sense
+from panflow.types import YX, Array, Pair, Transform
+
+WINDOW = 2.0  # standard deviation of the window of local regressions, MS pixels
+RADIUS = 6  # where that window ends, MS pixels
+NOISE = 1e-3  # what a local regression counts as noise, in squared units of the answer
+
+
+def halo(ratio: YX) -> int:
+    """PAN pixels that the inputs look at: MTF filter, then interpolation from MS; local regressions reach less."""
+    return TAPS // 2 + ceil((REACH + 1) * max(ratio)) + 1
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of a whole scene at MS scale, each [B, C, 1, 1]: mean and standard deviation of the bands and of PAN as each
+    band would see it, and the correlation of the two."""
+
+    mean: Array
+    std: Array
+    pan_mean: Array
+    pan_std: Array
+    correlation: Array
+
+
+class Gather:
+    """Hands pairs on and counts their moments, so that one pass through a scene serves everybody."""
+
+    def __init__(self, scene: Iterable[Pair]):
+        self._scene = iter(scene)
+        self._moments: Moments | None = None
+
+    def __iter__(self) -> Iterator[Pair]:
+        for pair in self._scene:
+            found = at_ms(lambda p: namespace(p.ms).concat([p.ms, sense(p.pan, p)], axis=1))(pair)
+            self._moments = found if self._moments is None else self._moments.merge(found)
+            yield pair
+
+    def finish(self) -> Statistics:
+        """The statistics of all pairs, those that nobody asked for included."""
+        for _ in self:
+            pass
+        m = self._moments
+        if m is None:
+            raise ValueError("a scene has at least one pair")
+        xp, bands = namespace(m.mean), m.mean.shape[1] // 2
+        covariance = xp.linalg.diagonal(m.cov[:, :bands, bands:])
+        std, pan_std = (xp.where(s > 0, s, xp.full_like(s, float("inf"))) for s in (m.std[:, :bands], m.std[:, bands:]))
+        correlation = covariance / std / pan_std
+        values = (m.mean[:, :bands], m.std[:, :bands], m.mean[:, bands:], pan_std, correlation)
+        return Statistics(*(v[:, :, None, None] for v in values))
+
+
+def _window() -> Separable:
+    taps = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / WINDOW) ** 2)
+    return Separable(((tuple(taps / taps.sum()),) * 2,))
+
+
+class View:
+    """A pair as networks see it; every property is [B, C, H, W] unless it says otherwise, and made when asked for.
+
+    unit [B, C, 1, 1]: counts per unit of the network's answer. With m the interpolated band and P' = PAN brought
+    to the band's mean and standard deviation (by those of its low-pass), P'_L its low-pass:
+    """
+
+    def __init__(self, pair: Pair, transform: Transform, statistics: Statistics, unit: Array):
+        self._pair, self._transform, self._unit = pair, transform, unit
+        self._s = Statistics(
+            *(namespace(pair.ms).astype(getattr(statistics, n), pair.ms.dtype) for n in Statistics.__annotations__)
+        )
+
+    @cached_property
+    def counts(self) -> Array:
+        """m: MS interpolated to the PAN grid, in the sensor's counts."""
+        return ms_up(self._pair)
+
+    @cached_property
+    def ms(self) -> Array:
+        """MS through the transform, [B, C, h, w]."""
+        return self._transform.ms(self._pair.ms)
+
+    @cached_property
+    def ms_up(self) -> Array:
+        """MS through the transform, then interpolated."""
+        return ms_up(replace(self._pair, ms=self.ms))
+
+    @cached_property
+    def pan(self) -> Array:
+        """PAN through the transform, [B, 1, H, W]."""
+        return self._transform.pan(self._pair.pan)
+
+    @cached_property
+    def _gain(self) -> Array:
+        """From PAN's counts to units of the answer, [B, C, 1, 1]."""
+        return self._s.std / self._s.pan_std / self._unit
+
+    @cached_property
+    def _seen(self) -> Array:
+        """PAN as each band sees it, [B, C, h, w]."""
+        return sense(self._pair.pan, self._pair)
+
+    @cached_property
+    def level(self) -> Array:
+        """(m - mean of the scene) / unit."""
+        return (self.counts - self._s.mean) / self._unit
+
+    @cached_property
+    def low(self) -> Array:
+        """(P'_L - mean of the scene) / unit, P'_L decimated and interpolated back as in a Laplacian pyramid."""
+        return (ms_up(replace(self._pair, ms=self._seen)) - self._s.pan_mean) * self._gain
+
+    @cached_property
+    def detail(self) -> Array:
+        """(P' - P'_L) / unit."""
+        return (self._pair.pan - self._s.pan_mean) * self._gain - self.low
+
+    @cached_property
+    def gentle_detail(self) -> Array:
+        """(P' - P' through the MTF) / unit: no decimation, so nothing rings."""
+        pan, ratio = self._pair.pan, self._pair.ratio
+
+        def smooth(image: Array, gain: float) -> Array:
+            return lowpass(image, kernels.mtf(gain, ratio, precision(image)))
+
+        return (pan - by_band(pan, self._pair.sensor.gains, smooth)) * self._gain
+
+    @cached_property
+    def proportion(self) -> Array:
+        """m / unit between 0 and 4: how far above zero the band lies, for injection in proportion to it."""
+        return namespace(self.counts).clip(self.counts / self._unit, 0, 4)
+
+    @cached_property
+    def correlation(self) -> Array:
+        """Of band and PAN over the scene, at MS scale, [B, C, 1, 1]."""
+        return self._s.correlation
+
+    @cached_property
+    def _local(self) -> tuple[Array, Array]:
+        """Regression gain of the band on P' and their correlation in a window around each MS pixel, drawn to the
+        scene's where PAN shows nothing but noise."""
+        xp, pair = namespace(self._pair.ms), self._pair
+        u = (pair.ms - self._s.mean) / self._unit
+        v = (self._seen - self._s.pan_mean) * self._gain
+        c = pair.bands
+        sums = lowpass(xp.concat([u, v, u * u, v * v, u * v], axis=1), _window())
+        mu, mv, uu, vv, uv = (sums[:, k * c : (k + 1) * c] for k in range(5))
+        uu, vv, uv = xp.clip(uu - mu * mu, 0, None), xp.clip(vv - mv * mv, 0, None), uv - mu * mv
+        covariance = uv + NOISE * self.correlation
+        return covariance / (vv + NOISE), covariance / xp.sqrt((uu + NOISE) * (vv + NOISE))
+
+    def _spread(self, image: Array) -> Array:
+        pair = self._pair
+        return by_band(image, pair.phase, lambda x, p: interpolate(x, pair.ratio, p, pair.size, "symmetric", "linear"))
+
+    @cached_property
+    def local_gain(self) -> Array:
+        """Regression gain of the band on P' in a window, between -4 and 4."""
+        return self._spread(namespace(self.counts).clip(self._local[0], -4, 4))
+
+    @cached_property
+    def local_correlation(self) -> Array:
+        """Correlation of band and PAN in a window."""
+        return self._spread(self._local[1])

@@ -1,0 +1,69 @@
+"""Held pairs: reduced by Wald's protocol, sharpened, compared with the truth, shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from panflow.arrays import namespace, to_numpy
+from panflow.data import geotiff
+from panflow.errors import MissingInput
+from panflow.ops.degrade import wald
+from panflow.pairs import make_pair, with_validity
+from panflow.training.recipe import Validation
+from panflow.types import Array, Pair, Sharpener
+
+
+def load(options: Validation) -> dict[str, Pair]:
+    """The reduced pairs by the names of their folders. Raises MissingInput where one is absent."""
+    pairs = {}
+    for held in options.pairs:
+        folder = Path(options.root) / held.folder
+        for path in (folder / "pan.tif", folder / "ms.tif"):
+            if not path.is_file():
+                raise MissingInput(f"no {path}: set validation.root, or leave the pair out of validation.pairs")
+        pan, ms = (geotiff.read([folder / name]) for name in ("pan.tif", "ms.tif"))
+        pair = make_pair(pan.bands, ms.bands, held.sensor, held.phase, double=False)
+        masks = (None if x.valid.all() else x.valid[None, None] for x in (pan, ms))
+        pairs[folder.name] = wald(with_validity(pair, *masks))
+    return pairs
+
+
+def scores(fused: Array, pair: Pair) -> dict[str, float]:
+    """SAM in degrees and ERGAS, over the pixels that are valid."""
+    xp = namespace(fused)
+    valid = None if pair.pan_valid is None else pair.pan_valid[0, 0]
+    x, y = (
+        image[0].reshape(pair.bands, -1) if valid is None else image[0][:, valid] for image in (fused, pair.reference)
+    )
+    cosine = xp.sum(x * y, axis=0) / xp.clip(xp.sqrt(xp.sum(x * x, axis=0) * xp.sum(y * y, axis=0)), 1e-12, None)
+    share = xp.mean((x - y) ** 2, axis=1) / xp.mean(y, axis=1) ** 2
+    ergas = 100 / pair.ratio[0] * float(xp.sqrt(xp.mean(share)))
+    return {"sam": float(xp.mean(xp.acos(xp.clip(cosine, -1, 1)))) * 180 / np.pi, "ergas": ergas}
+
+
+def validate(sharpener: Sharpener, pairs: dict[str, Pair], pictures: Path | None = None) -> dict[str, dict[str, float]]:
+    """Scores by pair; `pictures`: a folder that gets ms_up, fused and reference of each, side by side."""
+    from panflow.ops.resample import ms_up
+
+    found = {}
+    for name, pair in pairs.items():
+        fused = sharpener.fit([pair])(pair)
+        found[name] = scores(fused, pair)
+        if pictures is not None:
+            pictures.mkdir(exist_ok=True)
+            _picture(pictures / f"{name}.png", [ms_up(pair), fused, pair.reference])
+    return found
+
+
+def _picture(path: Path, images: Sequence[Array], side: int = 320) -> None:
+    """Three bands of each image, stretched as the last one from its 1st to its 99th percentile."""
+    bands = images[-1].shape[1]
+    chosen = {3: (2, 1, 0), 4: (2, 1, 0), 8: (4, 2, 1)}.get(bands, (min(2, bands - 1), min(1, bands - 1), 0))
+    shown = [np.stack([to_numpy(image)[0, k, :side, :side] for k in chosen], -1) for image in images]
+    low, high = np.percentile(shown[-1], (1, 99), axis=(0, 1))
+    joined = np.concatenate(shown, axis=1)
+    Image.fromarray((np.clip((joined - low) / (high - low), 0, 1) * 255).astype(np.uint8)).save(path)
