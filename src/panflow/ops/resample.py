@@ -118,7 +118,13 @@ def atrous(image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0
 
 @lru_cache(maxsize=512)
 def _antialiased(size: int, outputs: int, step: float, phase: float) -> Banded:
-    start, weights = _weights(phase + np.arange(outputs) * step, lambda x: kernels.cubic(x / step), 2 * step)
+    position = phase + np.arange(outputs) * step
+    start, weights = _weights(position, lambda x: kernels.cubic(x / step), 2 * step)
+    # at ratios that are not whole, the stretched kernel's centroid strays from its position: bring it back
+    offset, share = start[:, None] + np.arange(weights.shape[1]) - position[:, None], np.abs(weights)
+    stray = (weights * offset).sum(axis=1) / (share * offset**2).sum(axis=1)
+    weights = weights - stray[:, None] * share * offset
+    weights = weights / weights.sum(axis=1, keepdims=True)
     return Banded(start, weights, size, "symmetric")
 
 
