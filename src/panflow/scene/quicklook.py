@@ -1,0 +1,207 @@
+"""Before and after at a glance: PAN, MS and the fused image side by side, of arrays or of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from PIL import Image
+
+from panflow.arrays import to_numpy
+from panflow.errors import InputError
+from panflow.scene import picture
+from panflow.types import YX, Band, Sensor
+
+RGB = (660.0, 560.0, 480.0)  # nm
+NEAR = 60.0  # nm within which a band passes for red, green or blue
+PANEL = 400  # pixels of the picture
+GAMMA = 1.5  # few bright roofs or clouds set white; the rest is lifted out of the dark
+ZOOM = 2  # picture pixels per PAN pixel in the details
+OVERVIEW = 1024  # pixels of the reduced PAN in which details are looked for
+FLAT = 0.2  # of the richest detail's texture: what has less is not worth showing
+COLUMNS = ("PAN", "MS, interpolated", "fused")
+
+Box = tuple[float, float, float, float]  # top, left, height, width in PAN pixels
+View = Callable[[str, Box, tuple[int, int]], np.ndarray]  # (column, box, shape) -> [C, *shape]
+
+
+def composite(bands: Sequence[Band]) -> tuple[int, ...]:
+    """The indices of the bands shown as red, green and blue; one index where the image is shown in grey.
+
+    By name; else the bands nearest to 660, 560 and 480 nm where each colour has one; else as bands without a name
+    usually come: blue, green, red, NIR where there are more than three, red, green, blue where there are three.
+    """
+    names = [band.name for band in bands]
+    if {"red", "green", "blue"} <= set(names):
+        return tuple(names.index(color) for color in ("red", "green", "blue"))
+    near = tuple(min(range(len(bands)), key=lambda i: _far(bands[i], color)) for color in RGB)
+    if len(set(near)) == 3 and all(_far(bands[i], color) < NEAR for i, color in zip(near, RGB)):
+        return near
+    return (2, 1, 0) if len(bands) > 3 else (0, 1, 2) if len(bands) == 3 else (0,)
+
+
+def _far(band: Band, wavelength: float) -> float:
+    return abs(band.wavelength - wavelength) if np.isfinite(band.wavelength) else np.inf
+
+
+def details(pan: np.ndarray, size: tuple[int, int], side: int, count: int) -> list[tuple[int, int]]:
+    """Upper left corners of the most textured squares of `side` pixels of a scene of `size`, apart from each other.
+
+    pan: the scene reduced to [h, w], NaN for nodata. Texture is the median gradient of the stretched image: one bright
+    edge, a saturated cloud or the border of the data is none.
+    """
+    gray = picture.stretch(pan[None], picture.limits([pan[None]]))[0].astype(float)
+    slope = np.abs(np.diff(gray, axis=0, prepend=gray[:1])) + np.abs(np.diff(gray, axis=1, prepend=gray[:, :1]))
+    steps = [full / reduced for full, reduced in zip(size, pan.shape)]
+    found = []
+    for top in range(0, max(1, size[0] - side + 1), side):
+        for left in range(0, max(1, size[1] - side + 1), side):
+            tile = tuple(slice(int(a / s), max(ceil((a + side) / s), 1)) for a, s in zip((top, left), steps))
+            found.append((float(np.median(slope[tile]) * np.isfinite(pan[tile]).mean() ** 2), top, left))
+    apart = max(side, min(size) // 4)
+    chosen: list[tuple[int, int]] = []
+    least = FLAT * max(texture for texture, *_ in found)
+    for texture, top, left in sorted(found, reverse=True):
+        rich = texture > 0 and texture >= least
+        if rich and len(chosen) < count and all(max(abs(top - y), abs(left - x)) >= apart for y, x in chosen):
+            chosen.append((top, left))
+    return chosen
+
+
+def _compose(view: View, size: tuple[int, int], count: int, gamma: float, names: Sequence[str]) -> Image.Image:
+    """The picture of a scene of `size`: all of it, and `count` details."""
+    whole: Box = (0, 0, *size)
+    overview = view(COLUMNS[0], whole, _within(size, OVERVIEW))
+    small = _within(size, PANEL)
+    shown = [view(column, whole, small) for column in COLUMNS]
+    color = picture.limits(shown[1:])
+    scales = [picture.limits(shown[:1]), color, color]
+    side = PANEL // ZOOM
+    found = details(overview[0], size, side, count) if side < max(size) else []  # else all is shown enlarged already
+    boxes = [(y, x, min(side, size[0] - y), min(side, size[1] - x)) for y, x in found]
+    rows = [shown, *([view(column, box, box[2:]) for column in COLUMNS] for box in boxes)]
+    percent = 100 * small[0] / size[0]
+    titles = [f"the scene, {size[0]} x {size[1]} PAN pixels" + (f", shown at {percent:.3g} %" if percent < 100 else "")]
+    titles += [f"{h} x {w} PAN pixels from row {y}, column {x}" for y, x, h, w in boxes]
+    panels = [[picture.panel(image, scale, PANEL, gamma) for image, scale in zip(row, scales)] for row in rows]
+    return picture.sheet(panels, names, titles)
+
+
+def _within(size: tuple[int, int], limit: int) -> tuple[int, int]:
+    """The size reduced to at most `limit` pixels on the longer side."""
+    scale = min(1, limit / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def quicklook(
+    pan: Any,
+    ms: Any,
+    fused: Any,
+    *,
+    sensor: str | Sensor | None = None,
+    phase: Any = "corner",
+    count: int = 3,
+    gamma: float = GAMMA,
+    name: str = COLUMNS[2],
+) -> Image.Image:
+    """A picture of PAN, interpolated MS and the fused image of one scene: whole, and in `count` textured details.
+
+    pan [H, W] or [1, H, W], ms [C, h, w], fused [C, H, W], NaN for nodata; sensor and phase as for `sharpen`. MS and
+    the fused image are stretched alike; name: what to write over the fused image.
+    """
+    from panflow.ops.resample import ms_up
+    from panflow.pairs import make_pair
+
+    pair = make_pair(pan, ms, sensor, phase)
+    fused = to_numpy(fused)
+    if fused.shape != (pair.bands, *pair.size):
+        raise InputError(
+            f"fused has shape {fused.shape}: expected {(pair.bands, *pair.size)}, MS's bands on PAN's grid"
+        )
+    color = list(composite(pair.sensor.bands))
+    up = to_numpy(ms_up(pair))[0, color]
+    gray = to_numpy(pair.pan)[0]
+    if pair.pan_valid is not None:
+        valid = to_numpy(pair.pan_valid)[0]
+        up, gray = np.where(valid, up, np.nan), np.where(valid, gray, np.nan)
+    images = dict(zip(COLUMNS, (gray, up, fused[color])))
+
+    def view(column: str, box: Box, shape: tuple[int, int]) -> np.ndarray:
+        y, x, h, w = map(int, box)
+        return _reduce(images[column][:, y : y + h, x : x + w], shape)
+
+    return _compose(view, pair.size, count, gamma, [*COLUMNS[:2], name])
+
+
+def _reduce(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The mean over the area of every coarse pixel, of what is valid there."""
+    if image.shape[1:] == tuple(shape):
+        return image
+
+    def mean(plane: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(plane.astype(np.float32)).resize(shape[::-1], Image.Resampling.BOX))
+
+    valid = np.isfinite(image)
+    share = np.stack([mean(plane) for plane in valid])
+    total = np.stack([mean(plane) for plane in np.where(valid, image, 0)])
+    return np.where(share > 0, total / np.where(share > 0, share, 1), np.nan)
+
+
+def quicklook_file(
+    fused_path: Path | str,
+    pan_path: Path | str,
+    ms_specs: Sequence[str],
+    out_png: Path | str,
+    *,
+    shift: YX = (0.0, 0.0),
+    sensor: str | Sensor = "auto",
+    count: int = 3,
+    gamma: float = GAMMA,
+    name: str = COLUMNS[2],
+) -> None:
+    """The picture of `quicklook` as a PNG, from files of any size and any tool's result, in bounded memory.
+
+    ms_specs: files or `file,band=n`; shift: the offset of MS in PAN pixels (rows, columns) that was corrected. All is
+    shown on the fused image's grid, by georeferencing, or with shared outer corners where a file has none. Counts are
+    scaled by the files' scale and offset. Raises InputError where a file cannot be read.
+    """
+    from panflow import sensors
+    from panflow.scene import _window
+    from panflow.scene.grid import Grid
+    from panflow.scene.source import Layer, Source, grid_of, open_dataset, parse_layers
+
+    source = Source(str(pan_path), [str(spec) for spec in ms_specs], sensor)
+    source.close()
+    bands = parse_layers([str(fused_path)])
+    color = last = composite(source.sensor.bands)
+    with ExitStack() as stack:
+        paths = {str(pan_path), str(fused_path), *(layer.path for layer in source.layers)}
+        files = {path: stack.enter_context(open_dataset(path, "quick-look's")) for path in paths}
+        base = files[str(fused_path)]
+        if len(bands) != source.bands:  # another tool's choice of bands: their names tell, or they are red, green, blue
+            names = [base.descriptions[layer.band - 1] or "" for layer in bands]
+            last = composite(sensors.fit_bands(sensors.load("generic"), len(bands), names).bands)
+        layers = (
+            [Layer(str(pan_path), 1)],
+            [source.layers[i] for i in color],
+            [bands[i] for i in last],
+        )
+        columns = dict(zip(COLUMNS, layers))
+        anchor = grid_of(base)
+        own = {path: _window.placed(file, anchor) for path, file in files.items()}
+
+        def view(column: str, box: Box, shape: tuple[int, int]) -> np.ndarray:
+            y, x, h, w = box
+            dy, dx = shift if column == COLUMNS[1] else (0.0, 0.0)  # the corrected offset, taken back
+            corner = anchor.transform * Affine.translation(x - dx, y - dy)
+            target = Grid(corner * Affine.scale(w / shape[1], h / shape[0]), anchor.crs, shape)
+            runs = [(path, [layer.band for layer in run]) for path, run in groupby(columns[column], lambda x: x.path)]
+            return np.concatenate([_window.read(files[path], picks, own[path], target) for path, picks in runs])
+
+        _compose(view, anchor.size, count, gamma, [*COLUMNS[:2], name]).save(out_png)
