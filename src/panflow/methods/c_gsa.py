@@ -22,8 +22,8 @@ class Method:
 
     The weights regress the low-pass PAN, decimated, on MS with intercept. Segments: k-means of spectra divided by
     the bands' largest values, on a sample of distinct MS spectra drawn by a hash of their values, so that neither
-    chance nor the cut into tiles has a say; the toolbox starts at random. Shapes [B, C, H, W], in counts. `labels` [B, 1, H, W] gives
-    the segments (0, 1, ...) of a whole image instead.
+    chance nor the cut into tiles has a say (the toolbox starts at random). Shapes [B, C, H, W], in counts.
+    `labels` [B, 1, H, W] gives the segments (0, 1, ...) of a whole image instead.
     """
 
     family: ClassVar[str] = "component substitution"

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from panflow.arrays import like, namespace
-from panflow.methods._injection import combine, interpolation_halo, solve
+from panflow.methods._injection import interpolation_halo, per_band, solve
 from panflow.ops.banded import Banded, apply_terms
 from panflow.ops.moments import at_ms, total
 from panflow.ops.resample import interpolate, ms_aligned, ms_up
@@ -20,7 +20,7 @@ from panflow.types import YX, Array, Pair
 class Parameters:
     """PAN as a sum of bands, step alpha, steps, and the prior's weight lambda, for data in the sensor's counts."""
 
-    pan: tuple[float, ...] | None  # blue, green, red, NIR; None: by regression
+    pan: tuple[float, ...] | None  # w of blue, green, red, NIR; None: by regression
     alpha: float
     steps: int
     prior: float
@@ -36,14 +36,15 @@ C = 8.0  # above the largest eigenvalue of D D^T
 
 @dataclass(frozen=True)
 class Method:
-    """fused = argmin over x of |MS - H x|^2 + |P - sum w_b x_b|^2 + lambda TV(x).
+    """fused = argmin over x of |MS - H x|^2 + |P - w_0 - sum w_b x_b|^2 + lambda TV(x).
 
     H: bilinear reduction, antialiased; its transpose is taken as bilinear interpolation. Every step: b = alpha x +
-    H^T (MS - H x) + w (P - w x); z = (D b - D D^T z) / (2 alpha / lambda |D x| + c), where the paper has c z - D D^T
-    z (the toolbox drops c z; kept, so that its figures are met); x = (b - D^T z) / alpha. Parameters and w are the
-    toolbox's for IKONOS and GeoEye-1; for others IKONOS', with w from regression. Starts from E (toolbox pairs: from
-    zero). Shapes [B, C, H, W], in counts. The mathematics is iterative: dearer than all others, and the halo grows
-    with the steps.
+    H^T (MS - H x) + w (P - w_0 - w x); z = (D b + c z - D D^T z) / (2 alpha / lambda |D x| + c); x = (b - D^T z) /
+    alpha; from x = E, z = 0. Toolbox pairs follow the toolbox, which starts from x = 0 and has D D^T z where the
+    paper has c z - D D^T z. Parameters and w are the toolbox's for IKONOS and GeoEye-1, w_0 = 0; for others
+    IKONOS', with w_0 and w regressing PAN on MS at MS scale. Shapes [B, C, H, W], in counts.
+
+    The mathematics is iterative: dearer than all others, and the halo grows with the steps (`fit` settles them).
     """
 
     family: ClassVar[str] = "variational"
@@ -52,11 +53,12 @@ class Method:
 
     parameters: Parameters | None = None  # None: by sensor
     weights: Array | None = None  # w [B, C]
+    offset: Array | None = None  # w_0 [B, 1]
 
     def halo(self, ratio: YX) -> int:
         # a step looks as far as down and up go (one MS pixel each) and two differences
         steps = (self.parameters or max(SENSORS.values(), key=lambda p: p.steps)).steps
-        return max(interpolation_halo(ratio), steps * (2 * ceil(max(ratio)) + 2))
+        return interpolation_halo(ratio) + steps * (2 * ceil(max(ratio)) + 2)
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         names: list[str] = []
@@ -66,27 +68,30 @@ class Method:
             low = _Reduction(pair).down(pair.pan)
             return namespace(low).concat([ms_aligned(pair), low], axis=1)
 
-        second = total(scene, at_ms(planes))[0].second
+        m = total(scene, at_ms(planes))[0]
         chosen = self.parameters or SENSORS.get(names[0], OTHER)
-        weights = solve(second[:, :-1, :-1], second[:, :-1, -1])
-        if chosen.pan is not None and len(chosen.pan) == weights.shape[1]:
-            weights = weights * 0 + like(np.array(chosen.pan), weights)
-        return replace(self, parameters=chosen, weights=weights)
+        if chosen.pan is not None and len(chosen.pan) == m.mean.shape[1] - 1:
+            weights = m.mean[:, :-1] * 0 + like(np.array(chosen.pan), m.mean)
+            offset = m.mean[:, -1:] * 0
+        else:
+            weights = solve(m.cov[:, :-1, :-1], m.cov[:, :-1, -1])
+            offset = m.mean[:, -1:] - namespace(weights).sum(weights * m.mean[:, :-1], axis=1, keepdims=True)
+        return replace(self, parameters=chosen, weights=weights, offset=offset)
 
     def __call__(self, pair: Pair) -> Array:
         xp = namespace(pair.pan)
         p = self.parameters
         grid = _Reduction(pair)
-        weights = xp.astype(self.weights, pair.pan.dtype)
-        ms = ms_aligned(pair)
-        x = ms_up(pair)
-        x = xp.zeros_like(x) if pair.toolbox else x
+        w = per_band(self.weights, pair.pan)
+        ms, pan = ms_aligned(pair), pair.pan - per_band(self.offset, pair.pan)
+        x = ms_up(pair) * (0 if pair.toolbox else 1)
         z = (xp.zeros_like(x), xp.zeros_like(x))
+        keep, turn = (0.0, 1.0) if pair.toolbox else (C, -1.0)
         for _ in range(p.steps):
-            b = p.alpha * x + grid.up(ms - grid.down(x)) + weights[:, :, None, None] * (pair.pan - combine(weights, x))
-            d = _differences(x)
-            weight = 2 * p.alpha / p.prior * xp.sqrt(d[0] ** 2 + d[1] ** 2) + C
-            z = tuple((f + g) / weight for f, g in zip(_differences(b), _differences(_adjoint(z))))
+            b = p.alpha * x + grid.up(ms - grid.down(x)) + w * (pan - xp.sum(w * x, axis=1, keepdims=True))
+            dx, db, dz = _differences(x), _differences(b), _differences(_adjoint(z))
+            weight = 2 * p.alpha / p.prior * xp.sqrt(dx[0] ** 2 + dx[1] ** 2) + C
+            z = tuple((f + keep * g + turn * h) / weight for f, g, h in zip(db, z, dz))
             x = (b - _adjoint(z)) / p.alpha
         return x
 
