@@ -10,7 +10,7 @@ from rasterio.warp import Resampling, calculate_default_transform, reproject
 
 import panflow
 from panflow import sensors
-from panflow.errors import InputError
+from panflow.errors import InputError, MissingInput, OutputError
 from panflow.scene.picture import GAP, TEXT
 from panflow.scene.quicklook import PANEL, composite, details, quicklook, quicklook_file
 from panflow.types import Band
@@ -187,3 +187,10 @@ def test_another_tools_choice_of_bands_is_shown_by_its_names(scene, files, tmp_p
     _, _, fused = scene
     three = save(tmp_path / "three.tif", fused[[2, 0, 1]], descriptions=("red", "blue", "green"))
     assert np.array_equal(cell(look(**files | {"fused_path": three}), 2), cell(look(**files), 2))
+
+
+def test_what_cannot_be_read_or_written_is_named(files, tmp_path):
+    with pytest.raises(MissingInput, match=r"fused file .*absent.tif does not exist"):
+        quicklook_file(**files | {"fused_path": str(tmp_path / "absent.tif")})
+    with pytest.raises(OutputError, match=r"picture .*look.png cannot be written: No such file"):
+        quicklook_file(**files | {"out_png": tmp_path / "absent" / "look.png"})

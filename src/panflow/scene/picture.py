@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from panflow.errors import OutputError
+
 PERCENT = (2.0, 98.0)
 GAP, TEXT = 8, 14  # pixels
 INK, PAPER = (30, 30, 30), (255, 255, 255)
@@ -96,4 +98,12 @@ def contact_sheet(
     for images in zip(*crops.values(), strict=True):
         scale = {n: limits([image for image in images if len(image) == n]) for n in {len(image) for image in images}}
         rows.append([panel(image, scale[len(image)], size, gamma) for image in images])
-    sheet(rows, list(crops), titles).save(out_png)
+    save(sheet(rows, list(crops), titles), out_png)
+
+
+def save(picture: Image.Image, out_png: Path | str) -> None:
+    """The picture as a PNG, whatever the name's ending; OutputError where it cannot be written."""
+    try:
+        picture.save(out_png, format="PNG")
+    except OSError as error:
+        raise OutputError(f"picture {out_png} cannot be written: {error.strerror or error}") from None

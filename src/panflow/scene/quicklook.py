@@ -25,6 +25,7 @@ GAMMA = 1.5  # few bright roofs or clouds set white; the rest is lifted out of t
 ZOOM = 2  # picture pixels per PAN pixel in the details
 OVERVIEW = 1024  # pixels of the reduced PAN in which details are looked for
 FLAT = 0.2  # of the richest detail's texture: what has less is not worth showing
+CACHE = 64  # MiB of GDAL's block cache: every block is read once
 COLUMNS = ("PAN", "MS, interpolated", "fused")
 
 Box = tuple[float, float, float, float]  # top, left, height, width in PAN pixels
@@ -169,28 +170,32 @@ def quicklook_file(
 
     ms_specs: files or `file,band=n`; shift: the offset of MS in PAN pixels (rows, columns) that was corrected. All is
     shown on the fused image's grid, by georeferencing, or with shared outer corners where a file has none. Counts are
-    scaled by the files' scale and offset. Raises InputError where a file cannot be read.
+    scaled by the files' scale and offset. Raises InputError where a file cannot be read, OutputError where the PNG
+    cannot be written.
     """
+    from rasterio import Env
+    from rasterio.enums import ColorInterp
+
     from panflow import sensors
     from panflow.scene import _window
     from panflow.scene.grid import Grid
-    from panflow.scene.source import Layer, Source, grid_of, open_dataset, parse_layers
+    from panflow.scene.source import Layer, Source, grid_of, open_dataset
 
     source = Source(str(pan_path), [str(spec) for spec in ms_specs], sensor)
     source.close()
-    bands = parse_layers([str(fused_path)])
     color = last = composite(source.sensor.bands)
-    with ExitStack() as stack:
-        paths = {str(pan_path), str(fused_path), *(layer.path for layer in source.layers)}
-        files = {path: stack.enter_context(open_dataset(path, "quick-look's")) for path in paths}
+    with Env(GDAL_CACHEMAX=CACHE), ExitStack() as stack:
+        roles = {layer.path: "MS" for layer in source.layers} | {str(pan_path): "PAN", str(fused_path): "fused"}
+        files = {path: stack.enter_context(open_dataset(path, role)) for path, role in roles.items()}
         base = files[str(fused_path)]
+        bands = [i for i, meaning in zip(base.indexes, base.colorinterp) if meaning != ColorInterp.alpha]
         if len(bands) != source.bands:  # another tool's choice of bands: their names tell, or they are red, green, blue
-            names = [base.descriptions[layer.band - 1] or "" for layer in bands]
+            names = [base.descriptions[i - 1] or "" for i in bands]
             last = composite(sensors.fit_bands(sensors.load("generic"), len(bands), names).bands)
         layers = (
             [Layer(str(pan_path), 1)],
             [source.layers[i] for i in color],
-            [bands[i] for i in last],
+            [Layer(str(fused_path), bands[i]) for i in last],
         )
         columns = dict(zip(COLUMNS, layers))
         anchor = grid_of(base)
@@ -204,4 +209,4 @@ def quicklook_file(
             runs = [(path, [layer.band for layer in run]) for path, run in groupby(columns[column], lambda x: x.path)]
             return np.concatenate([_window.read(files[path], picks, own[path], target) for path, picks in runs])
 
-        _compose(view, anchor.size, count, gamma, [*COLUMNS[:2], name]).save(out_png)
+        picture.save(_compose(view, anchor.size, count, gamma, [*COLUMNS[:2], name]), out_png)
