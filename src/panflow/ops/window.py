@@ -1,8 +1,12 @@
 """Cutting a pair into tiles: which MS pixels belong to a window of the PAN grid, and their phase in it."""
 
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil, floor
 
+import numpy as np
+
+from panflow.errors import InputError
 from panflow.ops.resample import REACH
 from panflow.types import YX, Pair
 
@@ -36,9 +40,21 @@ def ms_window(outer: Core, phase: tuple[YX, ...], ratio: YX, size: tuple[int, in
     return (first, end, west, east), moved
 
 
-def window(pair: Pair, core: Core, halo: int) -> Pair:
-    """A tile of a pair: its core with `halo` PAN pixels around, as far as the image goes."""
-    outer = grown(core, halo, pair.size)
+def window(pair: Pair, top: int, bottom: int, left: int, right: int, halo: int | None) -> Pair:
+    """The tile of PAN rows top to bottom and columns left to right (ends excluded), with its context.
+
+    PAN comes with `halo` pixels around as far as the image goes (None: the whole image), MS with what interpolation
+    needs beyond that. Raises InputError where the tile leaves the image, and for toolbox pairs, whose borders wrap.
+    """
+    height, width = pair.size
+    if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+        raise InputError(
+            f"rows {top} to {bottom}, columns {left} to {right}: expected a part of {height} x {width} PAN pixels"
+        )
+    if pair.toolbox:
+        raise InputError("a toolbox pair wraps around its borders and cannot be cut: give the phase as a number")
+    core = top, bottom, left, right
+    outer = grown(core, max(pair.size) if halo is None else halo, pair.size)
     top, bottom, left, right = outer
     (first, end, west, east), phase = ms_window(outer, pair.phase, pair.ratio, pair.ms_size)
 
@@ -57,7 +73,6 @@ def window(pair: Pair, core: Core, halo: int) -> Pair:
         reference=fine(pair.reference),
         phase=phase,
         core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
-        toolbox=False,
     )
 
 
@@ -68,3 +83,9 @@ def tiles(size: tuple[int, int], side: int) -> list[Core]:
         for top in range(0, size[0], side)
         for left in range(0, size[1], side)
     ]
+
+
+def partition(size: tuple[int, int], side: int) -> list[Core]:
+    """Cores of nearly equal size, about `side` pixels a side, that cover an image."""
+    rows, columns = (np.linspace(0, n, max(1, round(n / side)) + 1).round().astype(int).tolist() for n in size)
+    return [(top, bottom, left, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]

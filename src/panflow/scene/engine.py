@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from panflow import __version__, zoo
 from panflow.errors import InputError
 from panflow.ops.register import Registration, register
-from panflow.ops.window import Core, tiles
+from panflow.ops.window import Core, partition, tiles
 from panflow.scene.report import Report, peak_mib
 from panflow.scene.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
 from panflow.scene.source import Source
@@ -174,8 +174,7 @@ def _spread(cores: list[Core], count: int) -> list[Core]:
 def measure_shift(source: Source) -> Registration:
     """The offset of a scene's MS against its georeferencing, from windows spread over it."""
     ratio = source.placement.ratio
-    side = max(64, round(REGISTER_SIDE * max(ratio)))
-    cores = [c for c in tiles(source.size, side) if min(c[1] - c[0], c[3] - c[2]) >= min(side / 4, *source.size)]
+    cores = partition(source.size, round(REGISTER_SIDE * max(ratio)))
     return register(source.read(core, 0) for core in _spread(cores, REGISTER_WINDOWS))
 
 
