@@ -1,0 +1,136 @@
+"""Diffusion on the residual: a network learns to clean it at every level of noise [ddpm]."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from panflow.errors import InputError
+from panflow.generative import samplers, schedules
+from panflow.generative.paths import over
+from panflow.generative.schedules import Schedule
+from panflow.objectives._common import Log, ask, bare, mean, target, valid
+from panflow.objectives._noise import needs_state, normal, uniform
+from panflow.registry import closest
+from panflow.types import Batch
+
+NORMS = ("l1", "l2")
+SCHEDULES = {"cosine": schedules.cosine, "linear": schedules.linear}
+SAMPLERS = {"ddim": samplers.ddim, "ddpm": samplers.ddpm, "dpm_solver": samplers.dpm_solver}
+
+
+class Objective(nn.Module):
+    """x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, x_0 = target / scale; the network is asked what its `estimates` says:
+
+    "clean": mean |answer / scale - x_0| (norm "l1") or its square ("l2"), the answer in units of batch.unit;
+    "noise": the same of answer - noise. Such networks are told whole steps of the schedule, 0 .. length - 1;
+    networks of flows, which declare nothing, estimate the clean residual and are told (step + 1) / length.
+
+    scale: units of the answer that a standard deviation of the noise stands for. DDIF [ddif]: l1, cosine, length 500,
+    ddim, 25 steps, scale 1, self_condition 0.5. PanDiff [pandiff]: l2, linear, length 1000, ddpm, 1000 steps, scale
+    three times the standard deviation of the residual.
+
+    sampler: "ddim", "ddpm" or "dpm_solver" (on `Schedule.even`, ten steps are many); steps: evaluations of the network.
+    self_condition: share of the batches whose network is also shown its own first estimate of x_0 [selfcond]; then
+    the sampler feeds back the last one. faithful_time: sample as the released DDIF does, told the times steps - 1 .. 0
+    whatever the noise and without feedback.
+    """
+
+    def __init__(
+        self,
+        norm: str = "l1",
+        schedule: str = "cosine",
+        length: int = 500,
+        sampler: str = "ddim",
+        steps: int = 25,
+        scale: float = 1.0,
+        self_condition: float = 0.0,
+        faithful_time: bool = False,
+    ):
+        super().__init__()
+        self.norm = closest("norm", norm, NORMS)
+        self.schedule = Schedule.of(SCHEDULES[closest("schedule", schedule, tuple(SCHEDULES))](length))
+        self.sampler = SAMPLERS[closest("sampler", sampler, tuple(SAMPLERS))]
+        even = self.sampler is samplers.dpm_solver and not faithful_time
+        ladder = self.schedule.even(steps) if even else self.schedule.respaced(steps, faithful_time=faithful_time)
+        self.ladder, self.scale = ladder, scale
+        self.self_condition, self.feedback = self_condition, bool(self_condition) and not faithful_time
+        self._log = Log()
+
+    @property
+    def log(self) -> dict[str, float]:
+        return self._log.read()
+
+    @property
+    def evaluations(self) -> int:
+        """How often `predict` asks the network."""
+        return len(self.ladder)
+
+    def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
+        needs_state(network)
+        if self.self_condition and "estimate" not in inspect.signature(bare(network).forward).parameters:
+            raise InputError(
+                f"{type(bare(network)).__module__} takes no earlier estimate: set self_condition = 0, or take ddif"
+            )
+        return {"net": network}
+
+    def losses(
+        self, players: dict[str, nn.Module], batch: Batch, rng: torch.Generator | None = None, *, progress: float = 1.0
+    ) -> Iterator[tuple[str, Tensor]]:
+        network, x0 = players["net"], target(batch) / self.scale
+        step = (uniform(len(x0), rng) * len(self.schedule)).long().cpu()
+        a, noise = self.schedule.alpha_bar[step], normal(x0, rng)
+        x, times = _noised(x0, noise, a), self.schedule.times[step].to(x0.device)
+        estimate = None
+        if self.self_condition and uniform(1, rng).item() < self.self_condition:
+            with torch.no_grad():
+                estimate = self._clean(network, batch, x, times, a, None)
+        answer = self._ask(network, batch, x, times, estimate)
+        error = answer - noise if _estimates_noise(network) else answer / self.scale - x0
+        loss = mean(error.abs() if self.norm == "l1" else error**2, valid(batch))
+        self._log.start(loss=loss)
+        yield "net", loss
+
+    def predict(self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None) -> Tensor:
+        return self.scale * self.sample(network, batch, normal(batch.ms_up, rng), rng)
+
+    def sample(self, network: nn.Module, batch: Batch, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """x_0 from the noise x [B, C, H, W]; `rng` is asked for the noise that "ddpm" adds on its way."""
+        levels = dict(zip(self.ladder.times.tolist(), self.ladder.alpha_bar))
+        last: Tensor | None = None
+
+        def denoise(x: Tensor, times: Tensor) -> Tensor:
+            nonlocal last
+            clean = self._clean(network, batch, x, times, levels[int(times[0])].expand(len(x)), last)
+            last = clean if self.feedback else None
+            return clean
+
+        return self.sampler(denoise, x, self.ladder, rng=rng)
+
+    def _ask(self, network: nn.Module, batch: Batch, x: Tensor, times: Tensor, estimate: Tensor | None) -> Tensor:
+        if estimate is not None:
+            batch = replace(batch, inputs={**batch.inputs, "estimate": estimate})
+        counts = hasattr(bare(network), "estimates")
+        return ask(network, batch, x, times if counts else ((times + 1) / len(self.schedule)).to(x.dtype))
+
+    def _clean(
+        self, network: nn.Module, batch: Batch, x: Tensor, times: Tensor, a: Tensor, estimate: Tensor | None
+    ) -> Tensor:
+        """The estimate of x_0 where a [B] of the signal is left."""
+        answer = self._ask(network, batch, x, times, estimate)
+        if not _estimates_noise(network):
+            return answer / self.scale
+        return (x - over((1 - a).sqrt(), x) * answer) / over(a.sqrt(), x)
+
+
+def _noised(x0: Tensor, noise: Tensor, a: Tensor) -> Tensor:
+    return over(a.sqrt(), x0) * x0 + over((1 - a).sqrt(), x0) * noise
+
+
+def _estimates_noise(network: Any) -> bool:
+    return getattr(bare(network), "estimates", "clean") == "noise"
