@@ -6,6 +6,7 @@ import rasterio
 from affine import Affine
 from PIL import Image
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 
 import panflow
@@ -187,6 +188,20 @@ def test_another_tools_choice_of_bands_is_shown_by_its_names(scene, files, tmp_p
     _, _, fused = scene
     three = save(tmp_path / "three.tif", fused[[2, 0, 1]], descriptions=("red", "blue", "green"))
     assert np.array_equal(cell(look(**files | {"fused_path": three}), 2), cell(look(**files), 2))
+
+
+@pytest.mark.parametrize("some, sensor", [((2, 1, 0, 3), "generic"), ((2, 1, 0), "landsat8")])
+def test_bands_without_names_go_by_colour_interpretation_and_three_are_red_green_blue(
+    scene, files, tmp_path, some, sensor
+):
+    expected = look(**files)
+    _, ms, fused = scene
+    moved = {"fused_path": save(tmp_path / "moved.tif", fused[list(some)])}
+    moved["ms_specs"] = [save(tmp_path / "moved_ms.tif", ms[list(some)], CORNER * Affine.scale(4))]
+    if len(some) == 4:
+        with rasterio.open(moved["ms_specs"][0], "r+") as file:
+            file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.undefined]
+    assert np.array_equal(np.asarray(look(**files | moved, sensor=sensor)), np.asarray(expected))
 
 
 def test_what_cannot_be_read_or_written_is_named(files, tmp_path):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from itertools import groupby
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
@@ -17,6 +17,9 @@ from panflow.arrays import to_numpy
 from panflow.errors import InputError
 from panflow.scene import picture
 from panflow.types import YX, Band, Sensor
+
+if TYPE_CHECKING:
+    from panflow.scene.source import Source
 
 RGB = (660.0, 560.0, 480.0)  # nm
 NEAR = 60.0  # nm within which a band passes for red, green or blue
@@ -154,6 +157,20 @@ def _reduce(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.where(share > 0, total / np.where(share > 0, share, 1), np.nan)
 
 
+def _colors(source: Source) -> tuple[int, ...]:
+    """As `composite`, but without names the files' colour interpretation goes before what the sensor's bands would be.
+
+    Three bands without either are red, green, blue, as ready-made composites are, whatever the sensor's order.
+    """
+    if not any(source.names):
+        meanings = [color.name for color in source.colors]
+        if {"red", "green", "blue"} <= set(meanings):
+            return tuple(meanings.index(color) for color in ("red", "green", "blue"))
+        if source.bands == 3:
+            return 0, 1, 2
+    return composite(source.sensor.bands)
+
+
 def quicklook_file(
     fused_path: Path | str,
     pan_path: Path | str,
@@ -183,7 +200,7 @@ def quicklook_file(
 
     source = Source(str(pan_path), [str(spec) for spec in ms_specs], sensor)
     source.close()
-    color = last = composite(source.sensor.bands)
+    color = last = _colors(source)
     with Env(GDAL_CACHEMAX=CACHE), ExitStack() as stack:
         roles = {layer.path: "MS" for layer in source.layers} | {str(pan_path): "PAN", str(fused_path): "fused"}
         files = {path: stack.enter_context(open_dataset(path, role)) for path, role in roles.items()}
