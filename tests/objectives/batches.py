@@ -35,7 +35,7 @@ def place(seed: int, batch: int = 2, bands: int = 4, size: int = 32) -> Pair:
 def batch_of(pair: Pair, unit: float = 300.0) -> Batch:
     """What a network of fixed bands sees of it: counts over a thousand."""
     up = ms_up(pair)
-    named = {"ms": pair.ms / 1000, "ms_up": up / 1000, "pan": pair.pan / 1000}
+    named = {"ms_up": up / 1000, "pan": pair.pan / 1000}
     scale = torch.full((len(up), pair.bands, 1, 1), unit)
     return Batch(pair, named, up, scale, (pair.reference - up) / scale)
 
@@ -53,7 +53,7 @@ class Denoiser(nn.Module):
             nn.Conv2d(2 * bands + 2, 16, 3, padding=1), nn.GELU(), nn.Conv2d(16, bands, 3, padding=1)
         )
 
-    def forward(self, x: Tensor, t: Tensor, *, ms_up: Tensor, pan: Tensor, ms: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, *, ms_up: Tensor, pan: Tensor, ms: Tensor | None) -> Tensor:
         time = t[:, None, None, None].expand_as(pan)
         return self.layers(torch.cat([x, time, ms_up, pan], dim=1))
 
@@ -63,8 +63,8 @@ class Plain(Denoiser):
 
     denoiser = False
 
-    def forward(self, *, ms_up: Tensor, pan: Tensor, ms: Tensor | None = None) -> Tensor:
-        return super().forward(torch.zeros_like(ms_up), torch.ones(len(pan)), ms_up=ms_up, pan=pan)
+    def forward(self, *, ms_up: Tensor, pan: Tensor, ms: Tensor | None) -> Tensor:
+        return super().forward(torch.zeros_like(ms_up), torch.ones(len(pan)), ms_up=ms_up, pan=pan, ms=ms)
 
 
 class Oracle(nn.Module):

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from panflow.errors import InputError
 from panflow.generative.samplers import euler
-from panflow.types import Batch
+from panflow.types import Batch, Pair
+
+NOTHING: dict[str, Tensor | None] = {"ms": None, "ms_up": None, "pan": None}  # what every network can be called with
 
 
 def bare(network: nn.Module) -> nn.Module:
@@ -23,7 +25,8 @@ def takes_state(network: nn.Module) -> bool:
 
 def ask(network: nn.Module, batch: Batch, z: Tensor, t: Tensor) -> Tensor:
     """The network's answer [B, C, H, W] at state z and times t [B]; networks without a state only see the inputs."""
-    answer = network(z, t, **batch.inputs) if takes_state(network) else network(**batch.inputs)
+    named = NOTHING | batch.inputs
+    answer = network(z, t, **named) if takes_state(network) else network(**named)
     return answer.float()  # under autocast it may come in half precision
 
 
@@ -48,12 +51,19 @@ def target(batch: Batch) -> Tensor:
     return batch.target
 
 
+def whole(batch: Batch) -> Pair:
+    """The pair, which must show just the pixels that the batch shows."""
+    if tuple(batch.pair.size) != tuple(batch.ms_up.shape[-2:]):
+        raise InputError(
+            f"the batch shows {tuple(batch.ms_up.shape[-2:])} pixels and its pair {tuple(batch.pair.size)}: "
+            "masks and pan terms need both cut alike"
+        )
+    return batch.pair
+
+
 def valid(batch: Batch) -> Tensor | None:
     """Where the batch may be learned from, [B, 1, H, W]; None where everywhere."""
-    mask, size = batch.pair.pan_valid, tuple(batch.ms_up.shape[-2:])
-    if mask is not None and tuple(mask.shape[-2:]) != size:
-        raise InputError(f"the batch shows {size} pixels and its pair {tuple(mask.shape[-2:])}: cut both alike")
-    return mask
+    return None if batch.pair.pan_valid is None else whole(batch).pan_valid
 
 
 def needs_residual(network: nn.Module) -> None:

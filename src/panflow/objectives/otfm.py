@@ -1,0 +1,239 @@
+"""OTFM: flow matching with a critic's unbalanced optimal transport, for one step [otfm]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from panflow.errors import InputError
+from panflow.generative.paths import arrive
+from panflow.networks._critic import Critic
+from panflow.objectives._common import Log, bare, predict, sample_means, valid, whole
+from panflow.objectives._flow import Flow
+from panflow.objectives._pan import Modulation, spectral
+from panflow.registry import closest
+from panflow.types import Batch
+
+LINEAR = 3.0  # where exp goes on along its tangent, so that no single member owns a batch
+
+
+def _exp(x: Tensor, limit: float = LINEAR) -> Tensor:
+    low = x.clamp_max(limit)
+    return low.exp() * (1 + x - low)
+
+
+def _chi2(x: Tensor) -> Tensor:
+    return torch.where(x >= -2, x**2 / 4 + x, -torch.ones_like(x))
+
+
+# f, the conjugate of the entropy that relaxes a marginal; exp is the Kullback-Leibler divergence's, identity exact
+CONJUGATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "exp": _exp,
+    "softplus": softplus,
+    "chi2": _chi2,
+    "identity": lambda x: x,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the two readings of Algorithm 1 settle; every field is a recipe key, see `Objective`."""
+
+    w: float = 0.005
+    tau: float = 0.01
+    lambda_spec: float = 0.5
+    lambda_spat: float = 0.02
+    f: str = "softplus"
+    t_law: str = "mix"
+    sigma: float | None = None
+    overshoot: bool = False
+    ramp: float = 0.1
+    r1: float = 0.01
+    critic: str = "folded"
+    critic_norm: str = "group"
+    condition_critic: bool = True
+
+
+PAPER = Options(1.0, 1.0, 1.0, 1.0, "exp", "uniform", 1.0, True, 0.0, 0.0, "joint", "batch", False)
+READINGS = {"resolved": Options(), "paper": PAPER}
+
+
+class Objective(nn.Module):
+    """Two players, the network (velocity s) and the critic (potential v). In units of the answer, |.|^2_n being means
+    divided by the residual's energy sigma^2:
+
+        arrival     z1 = z_t + t s,    cost c = tau |z1|^2_n + lambda_spec g_spec(z1) + lambda_spat g_spat(z1)
+        network     |s - x1|^2_n + w (c - v(z1, t)) + outer_spec g_spec(z1) + outer_spat g_spat(z1)
+        critic      f(v(z1, t) - c) + f(-v(x1, t)) + r1 / 2 |grad v(x1, t)|^2, with z1 and c held fixed
+
+    reading: "resolved", or "paper": Algorithm 1 as printed with only what cannot be evaluated resolved, that is
+    z1 = z_t + s (`overshoot`), t from U(0, 1), exp, batch normalisation, weights 1 on raw means (sigma = 1), a critic
+    that sees the image alone. It fails; the resolved one is sound. Options given beside the reading replace its own:
+
+    - w: the dial between the mean of all truths (0: flow matching, no critic) and plausible texture, turned up over
+      `ramp` (a share of the training) from `begin` on;
+    - tau, lambda_spec, lambda_spat: the cost (w tau above 1e-3 shrinks detail); outer_spec, outer_spat: outside w;
+    - f: "exp" (linear above 3), "softplus", "chi2" or "identity"; r1: gradient penalty, every `r1_every` steps;
+    - t_law, p1, bridge_sigma, sigma: as in flow matching; steps: Euler steps of the prediction;
+    - critic: "folded" scores band by band, for any number of bands, "joint" takes them as channels; critic_width,
+      critic_norm ("group", "batch"); condition_critic: it sees the residual beside ms_up and pan, not the image.
+    """
+
+    step: Tensor
+
+    def __init__(
+        self,
+        reading: str = "resolved",
+        w: float | None = None,
+        tau: float | None = None,
+        lambda_spec: float | None = None,
+        lambda_spat: float | None = None,
+        f: str | None = None,
+        t_law: str | None = None,
+        sigma: float | None = None,
+        overshoot: bool | None = None,
+        ramp: float | None = None,
+        r1: float | None = None,
+        critic: str | None = None,
+        critic_norm: str | None = None,
+        condition_critic: bool | None = None,
+        critic_width: int = 32,
+        r1_every: int = 4,
+        begin: float = 0.0,
+        outer_spec: float = 0.0,
+        outer_spat: float = 0.0,
+        p1: float = 0.5,
+        bridge_sigma: float = 0.0,
+        steps: int = 1,
+    ):
+        given = {key: value for key, value in locals().items() if key in Options.__annotations__ and value is not None}
+        super().__init__()
+        self.options = o = replace(READINGS[closest("reading", reading, tuple(READINGS))], **given)
+        self.f = CONJUGATES[closest("f", o.f, tuple(CONJUGATES))]
+        self.folded = closest("critic", o.critic, ("folded", "joint")) == "folded"
+        self.norm = closest("critic_norm", o.critic_norm, ("group", "batch"))
+        self.flow = Flow(o.t_law, p1, bridge_sigma, o.sigma)
+        self.critic_width, self.r1_every, self.begin, self.steps = critic_width, r1_every, begin, steps
+        self.outer_spec, self.outer_spat = outer_spec, outer_spat
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self._log = Log()
+
+    @property
+    def log(self) -> dict[str, float]:
+        return self._log.read()
+
+    def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
+        self.flow.check(network)
+        if self.options.w == 0:
+            return {"net": network}
+        if self.folded:
+            judged, told = 2, 2  # a band and the mean of all; its ms_up, PAN
+        elif bands is not None:
+            judged, told = bands, bands + 1
+        else:
+            raise InputError('a joint critic wants to know the number of bands: set critic = "folded" for any number')
+        channels = judged + told if self.options.condition_critic else judged
+        return {"net": network, "critic": Critic(channels, self.critic_width, self.norm, self.folded)}
+
+    def losses(
+        self,
+        players: dict[str, nn.Module],
+        batch: Batch,
+        rng: torch.Generator | None = None,
+        *,
+        progress: float = 1.0,
+    ) -> Iterator[tuple[str, Tensor]]:
+        o = self.options
+        self.step += 1
+        draw = self.flow.step(players["net"], batch, rng, self._log)
+        z1 = draw.z + draw.s if o.overshoot else arrive(draw.z, draw.t, draw.s)
+        playing = o.w > 0 and progress >= self.begin
+        spec, spat = self._pan_terms(z1, batch, draw.energy, playing)
+        loss = draw.loss + (self.outer_spec * spec + self.outer_spat * spat).mean()
+        if not playing:
+            yield "net", loss
+            return
+        transport = sample_means(z1**2, valid(batch)) / draw.energy
+        cost = o.tau * transport + o.lambda_spec * spec + o.lambda_spat * spat
+        sight = Sight(batch, draw.energy, self.folded, o.condition_critic)
+        w = o.w * (min(1.0, (progress - self.begin) / o.ramp) if o.ramp else 1.0)
+        critic = players["critic"]
+        game = (cost - _frozen(critic, sight(z1), draw.t)).mean()
+        yield "net", loss + w * game
+
+        fake, cost = critic(sight(z1.detach()), draw.t), cost.detach()
+        truth = sight.standard(draw.x1).requires_grad_()
+        real = critic(sight.join(truth), draw.t)
+        loss = self.f(fake - cost).mean() + self.f(-real).mean()
+        self._log.add(w=w, v_real=real.mean(), v_fake=fake.mean(), critic=loss, cost=cost.mean())
+        self._log.add(transport=transport.mean(), spec=spec.mean(), spat=spat.mean())
+        if o.r1 and int(self.step) % self.r1_every == 0:
+            (slope,) = torch.autograd.grad(real.sum(), truth, create_graph=True)
+            penalty = (slope**2).sum() / len(truth)
+            self._log.add(r1=penalty)
+            loss = loss + 0.5 * o.r1 * self.r1_every * penalty
+        yield "critic", loss
+
+    def _pan_terms(self, z1: Tensor, batch: Batch, energy: Tensor, playing: bool) -> tuple[Tensor, Tensor]:
+        """g_spec and g_spat of every member, [B]; zero where nobody asks for them."""
+        spec = spat = torch.zeros(len(z1), device=z1.device)
+        fused = batch.ms_up + batch.unit * z1
+        if self.outer_spec or (playing and self.options.lambda_spec):
+            spec = spectral(fused, whole(batch), batch.unit) / energy
+        if self.outer_spat or (playing and self.options.lambda_spat):
+            spat = Modulation.of(whole(batch), batch.ms_up, batch.unit)(fused) / energy
+        return spec, spat
+
+    def predict(
+        self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None, steps: int | None = None
+    ) -> Tensor:
+        return predict(network, batch, steps or self.steps)
+
+
+def _frozen(critic: nn.Module, seen: Tensor, t: Tensor) -> Tensor:
+    """The critic's scores, through which only what it saw gets a gradient."""
+    critic = bare(critic)
+    critic.requires_grad_(False)
+    score = critic(seen, t)
+    critic.requires_grad_(True)
+    return score
+
+
+class Sight:
+    """What the critic is shown of a residual z [B, C, H, W]: [B, channels, H, W], or [B, C, channels, H, W] folded.
+
+    With the condition it is z / sigma beside ms_up and pan as the network sees them; without, the image itself, each
+    band with the mean and standard deviation of ms_up removed.
+    """
+
+    def __init__(self, batch: Batch, energy: Tensor, folded: bool, condition: bool):
+        self.folded, self.condition = folded, []
+        if condition:
+            if missing := {"ms_up", "pan"} - set(batch.inputs):
+                raise InputError(
+                    f"the critic is told {' and '.join(sorted(missing))}, for which the network does not ask: "
+                    "set condition_critic = false"
+                )
+            self.condition = [batch.inputs["ms_up"], batch.inputs["pan"]]
+            self.shift, self.scale = torch.zeros(()), energy.sqrt()
+        else:
+            middle = batch.ms_up.mean((2, 3), keepdim=True)
+            std = batch.ms_up.std((2, 3), keepdim=True).clamp_min(1e-6)
+            self.shift, self.scale = (batch.ms_up - middle) / std, std / batch.unit
+
+    def standard(self, z: Tensor) -> Tensor:
+        """The part that is judged, and whose gradient R1 limits."""
+        return z / self.scale + self.shift.to(z)
+
+    def join(self, judged: Tensor) -> Tensor:
+        if not self.folded:
+            return torch.cat([judged, *self.condition], dim=1)
+        maps = [judged, judged.mean(1, keepdim=True), *self.condition]
+        return torch.stack([image.expand_as(judged) for image in maps], dim=2)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return self.join(self.standard(z))
