@@ -8,8 +8,9 @@ from functools import cache
 from math import ceil
 
 import numpy as np
+from scipy.optimize import nnls
 
-from panflow.arrays import like, namespace
+from panflow.arrays import like, namespace, to_numpy
 from panflow.ops.kernels import TAPS, Separable, generic_lowpass, mtf
 from panflow.ops.moments import Moments
 from panflow.ops.resample import REACH, interpolate, lowpass, ms_up, pan_low, precision, shrink
@@ -77,6 +78,24 @@ def solve(matrix: Array, right: Array) -> Array:
     scale = xp.where(scale > 0, scale, xp.ones_like(scale))
     normal = matrix / scale[:, :, None] / scale[:, None, :]
     return (xp.linalg.pinv(normal, rtol=1e-13) @ (right / scale)[:, :, None])[:, :, 0] / scale
+
+
+def solve_nonnegative(matrix: Array, right: Array) -> Array:
+    """Least-squares weights [B, C], none below 0, of normal equations [B, C, C], [B, C]: the exact optimum."""
+    return like(np.stack([_nonnegative(*member) for member in zip(to_numpy(matrix), to_numpy(right))]), right)
+
+
+def _nonnegative(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """|A x - b| = |R x - R^-T A'b| + const with A'A = R'R; R from the eigenvectors of the scaled A'A."""
+    scale = np.sqrt(np.diagonal(matrix))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
+    kept = values > 1e-14  # a vanishing direction explains nothing
+    root = np.sqrt(values[kept])
+    vectors = vectors[:, kept]
+    if not kept.any():
+        return np.zeros_like(right)
+    return nnls(root[:, None] * vectors.T, vectors.T @ (right / scale) / root)[0] / scale
 
 
 def intensity_moments(moments: Moments, weights: Array) -> tuple[Array, Array, Array]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
-from scipy.optimize import nnls
 
-from panflow.arrays import like, to_numpy
+from panflow.arrays import like, namespace
 from panflow.methods._bdsd import detail_halo, detail_moments, inject
+from panflow.methods._injection import solve_nonnegative
 from panflow.types import YX, Array, Pair
 
 
@@ -31,20 +31,11 @@ class Method:
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         second = detail_moments(scene).second
-        return replace(self, gamma=like(np.stack([_constrained(s) for s in to_numpy(second)]), second))
+        k = second.shape[1] // 2 + 1
+        sign = like(np.array([-1.0] * (k - 1) + [1.0]), second)
+        matrix = second[:, :k, :k] * sign[:, None] * sign
+        columns = [sign * solve_nonnegative(matrix, sign * second[:, :k, b]) for b in range(k, second.shape[1])]
+        return replace(self, gamma=namespace(second).stack(columns, axis=-1))
 
     def __call__(self, pair: Pair) -> Array:
         return inject(pair, self.gamma)
-
-
-def _constrained(second: np.ndarray) -> np.ndarray:
-    """Non-negative least squares by the normal equations: |A x - b| = |R x - R^-T A'b| with A'A = R'R."""
-    k = len(second) // 2 + 1
-    sign = np.append(-np.ones(k - 1), 1.0)
-    size = np.sqrt(np.diagonal(second)[:k])
-    scale = sign / np.where(size > 0, size, 1.0)
-    values, vectors = np.linalg.eigh(second[:k, :k] * np.outer(scale, scale))
-    root = np.sqrt(np.where(values > 1e-14, values, np.inf))  # a vanishing direction explains nothing
-    factor = np.where(values > 1e-14, root, 0.0)[:, None] * vectors.T
-    right = vectors.T @ (scale[:, None] * second[:k, k:]) / root[:, None]
-    return scale[:, None] * np.stack([nnls(factor, column)[0] for column in right.T], axis=1)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import per_band, pyramid_halo, safe
+from panflow.methods._injection import per_band, pyramid_halo, safe, unit_low
 from panflow.ops.moments import at_pan, total
-from panflow.ops.resample import ms_up, pan_low
+from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
 
 
@@ -29,7 +29,7 @@ class Method:
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         def planes(pair: Pair) -> Array:
-            return namespace(pair.pan).concat([ms_up(pair), pan_low(pair), pair.pan], axis=1)
+            return namespace(pair.pan).concat([ms_up(pair), unit_low(pair), pair.pan], axis=1)
 
         cov = total(scene, at_pan(planes))[0].cov[:, :-1, -1]
         bands = cov.shape[1] // 2
@@ -37,4 +37,4 @@ class Method:
 
     def __call__(self, pair: Pair) -> Array:
         bands = ms_up(pair)
-        return bands + per_band(self.gain, bands) * (pair.pan - pan_low(pair))
+        return bands + per_band(self.gain, bands) * (pair.pan - unit_low(pair))

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from panflow.arrays import like, namespace
-from panflow.methods._injection import interpolation_halo, per_band, solve
+from panflow.methods._injection import interpolation_halo, per_band, solve_nonnegative
 from panflow.ops.banded import Banded, apply_terms
 from panflow.ops.moments import at_ms, total
 from panflow.ops.resample import interpolate, ms_aligned, ms_up
@@ -42,7 +42,8 @@ class Method:
     H^T (MS - H x) + w (P - w_0 - w x); z = (D b + c z - D D^T z) / (2 alpha / lambda |D x| + c); x = (b - D^T z) /
     alpha; from x = E, z = 0. Toolbox pairs follow the toolbox, which starts from x = 0 and has D D^T z where the
     paper has c z - D D^T z. Parameters and w are the toolbox's for IKONOS and GeoEye-1, w_0 = 0; for others
-    IKONOS', with w_0 and w regressing PAN on MS at MS scale. Shapes [B, C, H, W], in counts.
+    IKONOS', with w_0 and w >= 0 regressing PAN on MS at MS scale and alpha at least 1 + w w, so that it converges.
+    Shapes [B, C, H, W], in counts.
 
     The mathematics is iterative: dearer than all others, and the halo grows with the steps (`fit` settles them).
     """
@@ -54,6 +55,7 @@ class Method:
     parameters: Parameters | None = None  # None: by sensor
     weights: Array | None = None  # w [B, C]
     offset: Array | None = None  # w_0 [B, 1]
+    alpha: Array | None = None  # [B, 1]
 
     def halo(self, ratio: YX) -> int:
         # a step looks as far as down and up go (one MS pixel each) and two differences
@@ -72,27 +74,29 @@ class Method:
         chosen = self.parameters or SENSORS.get(names[0], OTHER)
         if chosen.pan is not None and len(chosen.pan) == m.mean.shape[1] - 1:
             weights = m.mean[:, :-1] * 0 + like(np.array(chosen.pan), m.mean)
-            offset = m.mean[:, -1:] * 0
+            offset, alpha = m.mean[:, -1:] * 0, m.mean[:, -1:] * 0 + chosen.alpha
         else:
-            weights = solve(m.cov[:, :-1, :-1], m.cov[:, :-1, -1])
-            offset = m.mean[:, -1:] - namespace(weights).sum(weights * m.mean[:, :-1], axis=1, keepdims=True)
-        return replace(self, parameters=chosen, weights=weights, offset=offset)
+            weights = solve_nonnegative(m.cov[:, :-1, :-1], m.cov[:, :-1, -1])
+            xp = namespace(weights)
+            offset = m.mean[:, -1:] - xp.sum(weights * m.mean[:, :-1], axis=1, keepdims=True)
+            alpha = xp.clip(1 + xp.sum(weights**2, axis=1, keepdims=True), chosen.alpha, None)
+        return replace(self, parameters=chosen, weights=weights, offset=offset, alpha=alpha)
 
     def __call__(self, pair: Pair) -> Array:
         xp = namespace(pair.pan)
         p = self.parameters
         grid = _Reduction(pair)
-        w = per_band(self.weights, pair.pan)
+        w, alpha = per_band(self.weights, pair.pan), per_band(self.alpha, pair.pan)
         ms, pan = ms_aligned(pair), pair.pan - per_band(self.offset, pair.pan)
         x = ms_up(pair) * (0 if pair.toolbox else 1)
         z = (xp.zeros_like(x), xp.zeros_like(x))
         keep, turn = (0.0, 1.0) if pair.toolbox else (C, -1.0)
         for _ in range(p.steps):
-            b = p.alpha * x + grid.up(ms - grid.down(x)) + w * (pan - xp.sum(w * x, axis=1, keepdims=True))
+            b = alpha * x + grid.up(ms - grid.down(x)) + w * (pan - xp.sum(w * x, axis=1, keepdims=True))
             dx, db, dz = _differences(x), _differences(b), _differences(_adjoint(z))
-            weight = 2 * p.alpha / p.prior * xp.sqrt(dx[0] ** 2 + dx[1] ** 2) + C
+            weight = 2 * alpha / p.prior * xp.sqrt(dx[0] ** 2 + dx[1] ** 2) + C
             z = tuple((f + keep * g + turn * h) / weight for f, g, h in zip(db, z, dz))
-            x = (b - _adjoint(z)) / p.alpha
+            x = (b - _adjoint(z)) / alpha
         return x
 
 
