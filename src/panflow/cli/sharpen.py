@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from panflow.errors import InputError
 from panflow.scene.sink import COMPRESSIONS, FORMATS
+
+if TYPE_CHECKING:
+    from panflow.scene.product import Product
 
 
 @click.command("sharpen", short_help="Sharpen a scene: PAN and MS files in, a file on the PAN grid out.")
@@ -15,6 +20,7 @@ from panflow.scene.sink import COMPRESSIONS, FORMATS
 @click.option("--method", "-m", help="A method, a bundled model or a model file (`panflow names methods`).")
 @click.option("--model", help="The same as --method, for a model file.")
 @click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto.")
+@click.option("--bands", metavar="NAME,...", help="Band names where files lack them, e.g. red,green,blue,nir.")
 @click.option(
     "--register",
     default="auto",
@@ -34,41 +40,51 @@ from panflow.scene.sink import COMPRESSIONS, FORMATS
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def command(files, method, model, max_memory, device, quicklook, quiet, as_json, **options) -> None:
+def command(files, method, model, bands, max_memory, device, quicklook, quiet, as_json, **options) -> None:
     """Sharpen MS by PAN into OUT, which lies exactly on the PAN grid.
 
     MS is one multi-band file, several band files, or picks such as `scene.tif,band=3`. SCENE is a folder or
-    metadata file in which PAN and MS are found (Landsat, DIMAP, Maxar).
+    metadata file in which PAN and MS are found (Landsat, DIMAP, Maxar, GaoFen).
     """
     from panflow.cli._console import progress_bar, show
     from panflow.scene.engine import sharpen_file
 
     *inputs, out = files
-    pan, ms = _inputs(inputs)
-    name = method or model
+    scene = _scene(inputs)
+    if bands:
+        scene = replace(scene, bands=tuple(name.strip() for name in bands.split(",")))
     with progress_bar(quiet or as_json) as progress:
         report = sharpen_file(
-            pan, ms, out, method=name, device=device, max_memory=_mib(max_memory), progress=progress, **options
+            scene.pan,
+            list(scene.ms),
+            out,
+            method=method or model,
+            bands=scene.bands,
+            tags=scene.sensor_tags,
+            max_memory=_mib(max_memory),
+            progress=progress,
+            **options,
         )
     if quicklook:
         from panflow.scene.quicklook import quicklook_file
 
-        quicklook_file(out, pan, ms, quicklook, shift=report.shift_pixels if report.shift_applied else (0.0, 0.0))
+        shift = report.shift_pixels if report.shift_applied else (0.0, 0.0)
+        quicklook_file(out, scene.pan, list(scene.ms), quicklook, shift=shift, name=report.method)
     show(report, as_json, quiet)
 
 
-def _inputs(inputs: list[str]) -> tuple[str, list[str]]:
+def _scene(inputs: list[str]) -> Product:
     """PAN and MS as given, or as found in the one folder or metadata file that was given."""
+    from panflow.scene.product import Product, find
+
     if not inputs:
         raise InputError("expected PAN, MS and OUT, or a scene folder and OUT")
     if len(inputs) > 1:
-        return inputs[0], inputs[1:]
-    from panflow.scene.product import find
-
+        return Product(pan=inputs[0], ms=inputs[1:], sensor_tags={}, title="")
     product = find(Path(inputs[0]))
     if product is None:
         raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow knows: give PAN, MS and OUT")
-    return product.pan, product.ms
+    return product
 
 
 def _mib(size: str | None) -> float | None:

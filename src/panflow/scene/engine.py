@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from math import ceil
@@ -47,6 +47,8 @@ def sharpen_file(
     *,
     method: str | Path | Sharpener | None = None,
     sensor: str | Sensor = "auto",
+    bands: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
     register: str | tuple[float, float] = "auto",
     nodata: float | None = None,
     dtype: str | None = None,
@@ -62,7 +64,8 @@ def sharpen_file(
     """Sharpen MS by PAN from files to a georeferenced file on the PAN grid; returns the run's report.
 
     pan: a file; ms: files or `file,band=n` picks; method: a name, a model file or a sharpener; sensor: a name or
-    "auto"; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
+    "auto"; bands: names of the MS bands, where the files' own do not tell; tags: what a scene's metadata say of the
+    sensor; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
     sets it; nodata: a value that counts as nodata besides what the files declare; dtype: of the result (None: as
     MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none, deflate, zstd, lzw or lerc;
     jobs: threads; max_memory: MiB; device: where a learned model computes ("auto", "cpu", "cuda", "mps").
@@ -76,7 +79,7 @@ def sharpen_file(
     check_target(out, [str(pan), *(m.rpartition(",band=")[0] or m for m in inputs)], overwrite)
     jobs = jobs or os.cpu_count() or 1
     sharpener = method if callable(method) else zoo.load(method, device=device)
-    source = Source(str(pan), inputs, sensor, nodata)
+    source = Source(str(pan), inputs, sensor, nodata, bands, tags)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
             lattice = tiles(source.size, BLOCK)
@@ -272,17 +275,17 @@ def _cast(
         hole = 0.0 if absent is None else absent
     else:
         info = np.iinfo(kind)
-        rounded = np.rint(image)
-        outside = (rounded < info.min) | (rounded > info.max)
-        if valid is not None:
-            outside &= valid
-        clipped = int(outside.any(axis=0).sum())
-        # limits that float32 cannot hold exactly would wrap around in the cast: clip in double
-        wide = rounded.astype(np.float64) if kind.itemsize > 2 else rounded
-        result = np.clip(np.nan_to_num(wide), info.min, info.max).astype(kind)
+        # beyond 16 bits the limits are no float32 numbers, and a saturated value would wrap around in the cast
+        rounded = np.rint(image.astype(np.float64) if kind.itemsize > 2 else image)
+        clipped = 0
+        if not (rounded.min() >= info.min and rounded.max() <= info.max):
+            outside = ~((rounded >= info.min) & (rounded <= info.max)).all(axis=0)
+            clipped = int((outside if valid is None else outside & valid).sum())
+            rounded = np.clip(np.nan_to_num(rounded), info.min, info.max)
+        result = rounded.astype(kind)
         hole = 0 if absent is None else absent
         if absent is not None:
-            result[result == kind.type(absent)] = kind.type(absent + 1 if absent < info.max else absent - 1)
+            np.putmask(result, result == kind.type(absent), kind.type(absent + 1 if absent < info.max else absent - 1))
     if valid is not None:
         result[:, ~valid] = kind.type(hole)
     return result, valid, clipped

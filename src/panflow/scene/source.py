@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +71,19 @@ class Source:
     """A scene of files. `read(core, halo)` gives its pairs in float32, from any thread.
 
     pan: a file; ms: files or `file,band=n` picks; sensor: a name, a Sensor, or "auto"; nodata: a value that counts
-    as nodata in every file besides what the files declare.
+    as nodata in every file besides what the files declare; names: of the bands, where the files' own do not tell;
+    tags: what a scene's metadata say of the sensor.
     """
 
-    def __init__(self, pan: str, ms: list[str], sensor: str | Sensor = "auto", nodata: float | None = None):
+    def __init__(
+        self,
+        pan: str,
+        ms: list[str],
+        sensor: str | Sensor = "auto",
+        nodata: float | None = None,
+        names: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ):
         self.pan_path, self.nodata = str(pan), nodata
         self._local, self._handles = threading.local(), []
         self._lock = threading.Lock()
@@ -84,11 +93,14 @@ class Source:
                 raise InputError(f"PAN file {pan} has {len(colors)} bands: expected one; are PAN and MS swapped?")
             self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[0]
             _refuse_complex(self.pan_path, self.pan_dtype)
-            tags = _all_tags(dataset)
+            tags = _all_tags(dataset) | dict(tags or {})
         self.layers = parse_layers(ms)
         if not self.layers:
             raise InputError("no MS bands given: expected one multi-band file or several band files")
         self._describe_ms(tags)
+        if names and len(names) != self.bands:
+            raise InputError(f"{len(names)} band names ({', '.join(names)}) for {self.bands} MS bands: give one a band")
+        self.names = list(names) or self.names
         self.placement = self._place()
         self.phase = (self.placement.phase,) * len(self.layers)
         ratio = float(np.mean(self.placement.ratio))

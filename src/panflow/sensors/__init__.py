@@ -82,7 +82,7 @@ def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sen
     """The sensor as an MS image of `count` bands has it.
 
     Band names of the file decide where all of them are understood. Else the bands are taken to be all of the
-    sensor's, or its usual product of that many (blue, green, red, NIR; blue, green, red), in file order.
+    sensor's, or its usual product of that many (blue, green, red, NIR; red, green, blue), in file order.
     `generic` takes any number: known names keep their wavelength, others have none (nan) and gain 0.30.
     """
     if names is not None and len(names) != count:
@@ -95,7 +95,7 @@ def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sen
         known = [_known(sensor, [word]) or [band] for word, band in zip(words, plain)]
         return _with(sensor, tuple(bands[0] for bands in known))
     everything = [band.name for band in sensor.bands]
-    products = [everything, *_facts(sensor.name).get("products", []), ["blue", "green", "red"]]
+    products = [everything, *_facts(sensor.name).get("products", []), ["red", "green", "blue"]]
     for product in products:
         if len(product) == count:
             return _with(sensor, tuple(band for name in product for band in sensor.bands if band.name == name))
