@@ -58,8 +58,24 @@ class Options:
     condition_critic: bool = True
 
 
-PAPER = Options(1.0, 1.0, 1.0, 1.0, "exp", "uniform", 1.0, True, 0.0, 0.0, "joint", "batch", False)
-READINGS = {"resolved": Options(), "paper": PAPER}
+READINGS = {
+    "resolved": Options(),
+    "paper": Options(
+        w=1.0,
+        tau=1.0,
+        lambda_spec=1.0,
+        lambda_spat=1.0,
+        f="exp",
+        t_law="uniform",
+        sigma=1.0,
+        overshoot=True,
+        ramp=0.0,
+        r1=0.0,
+        critic="joint",
+        critic_norm="batch",
+        condition_critic=False,
+    ),
+}
 
 
 class Objective(nn.Module):
