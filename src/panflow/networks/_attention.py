@@ -27,9 +27,11 @@ def by_tiles(q: Tensor, k: Tensor, v: Tensor, heads: int, kernel: int = 7) -> Te
     height, width = q.shape[-2:]
     rows, columns = ceil(height / TILE), ceil(width / TILE)
     room = (0, columns * TILE - width, 0, rows * TILE - height)
-    tiles = [_tiles(pad(x, room), reach, heads) for x, reach in ((q, 0), (k, kernel // 2), (v, kernel // 2))]
     mask = _mask(height, width, kernel, q.dtype, q.device)
-    out = scaled_dot_product_attention(*tiles, attn_mask=mask)
+    query, key, value = (
+        _tiles(pad(x, room), reach, heads) for x, reach in ((q, 0), (k, kernel // 2), (v, kernel // 2))
+    )
+    out = scaled_dot_product_attention(query, key, value, attn_mask=mask)
     out = out.reshape(rows, columns, q.shape[0], heads, TILE, TILE, -1).permute(2, 3, 6, 0, 4, 1, 5)
     return out.reshape(*q.shape[:2], rows * TILE, columns * TILE)[..., :height, :width]
 

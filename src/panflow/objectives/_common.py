@@ -27,7 +27,7 @@ def ask(network: nn.Module, batch: Batch, z: Tensor, t: Tensor) -> Tensor:
     """The network's answer [B, C, H, W] at state z and times t [B]; networks without a state only see the inputs."""
     named = NOTHING | batch.inputs
     answer = network(z, t, **named) if takes_state(network) else network(**named)
-    return answer.float()  # under autocast it may come in half precision
+    return answer.to(z.dtype)  # under autocast it may come in half precision
 
 
 def start(batch: Batch) -> tuple[Tensor, Tensor]:

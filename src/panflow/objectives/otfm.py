@@ -39,6 +39,13 @@ CONJUGATES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+ESTIMATES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "path": arrive,
+    "sum": lambda z, t, s: z + s,  # as Algorithm 1 prints it
+    "start": lambda z, t, s: s,  # section 3.3's T = s + y0
+}
+
+
 @dataclass(frozen=True)
 class Options:
     """What the two readings of Algorithm 1 settle; every field is a recipe key, see `Objective`."""
@@ -50,7 +57,7 @@ class Options:
     f: str = "softplus"
     t_law: str = "mix"
     sigma: float | None = None
-    overshoot: bool = False
+    estimate: str = "path"
     ramp: float = 0.1
     r1: float = 0.01
     critic: str = "folded"
@@ -68,7 +75,7 @@ READINGS = {
         f="exp",
         t_law="uniform",
         sigma=1.0,
-        overshoot=True,
+        estimate="sum",
         ramp=0.0,
         r1=0.0,
         critic="joint",
@@ -87,12 +94,13 @@ class Objective(nn.Module):
         critic      f(v(z1, t) - c) + f(-v(x1, t)) + r1 / 2 |grad v(x1, t)|^2, with z1 and c held fixed
 
     reading: "resolved", or "paper": Algorithm 1 as printed with only what cannot be evaluated resolved, that is
-    z1 = z_t + s (`overshoot`), t from U(0, 1), exp, batch normalisation, weights 1 on raw means (sigma = 1), a critic
+    z1 = z_t + s, t from U(0, 1), exp, batch normalisation, weights 1 on raw means (sigma = 1), a critic
     that sees the image alone. It fails; the resolved one is sound. Options given beside the reading replace its own:
 
     - w: the dial between the mean of all truths (0: flow matching, no critic) and plausible texture, turned up over
       `ramp` (a share of the training) from `begin` on;
     - tau, lambda_spec, lambda_spat: the cost (w tau above 1e-3 shrinks detail); outer_spec, outer_spat: outside w;
+    - estimate: where the flow arrives, "path" z_t + t s, "sum" z_t + s (overshoots), "start" s;
     - f: "exp" (linear above 3), "softplus", "chi2" or "identity"; r1: gradient penalty, every `r1_every` steps;
     - t_law, p1, bridge_sigma, sigma: as in flow matching; steps: Euler steps of the prediction;
     - critic: "folded" scores band by band, for any number of bands, "joint" takes them as channels; critic_width,
@@ -111,7 +119,7 @@ class Objective(nn.Module):
         f: str | None = None,
         t_law: str | None = None,
         sigma: float | None = None,
-        overshoot: bool | None = None,
+        estimate: str | None = None,
         ramp: float | None = None,
         r1: float | None = None,
         critic: str | None = None,
@@ -130,6 +138,7 @@ class Objective(nn.Module):
         super().__init__()
         self.options = o = replace(READINGS[closest("reading", reading, tuple(READINGS))], **given)
         self.f = CONJUGATES[closest("f", o.f, tuple(CONJUGATES))]
+        self.estimate = ESTIMATES[closest("estimate", o.estimate, tuple(ESTIMATES))]
         self.folded = closest("critic", o.critic, ("folded", "joint")) == "folded"
         self.norm = closest("critic_norm", o.critic_norm, ("group", "batch"))
         self.flow = Flow(o.t_law, p1, bridge_sigma, o.sigma)
@@ -166,7 +175,7 @@ class Objective(nn.Module):
         o = self.options
         self.step += 1
         draw = self.flow.step(players["net"], batch, rng, self._log)
-        z1 = draw.z + draw.s if o.overshoot else arrive(draw.z, draw.t, draw.s)
+        z1 = self.estimate(draw.z, draw.t, draw.s)
         playing = o.w > 0 and progress >= self.begin
         spec, spat = self._pan_terms(z1, batch, draw.energy, playing)
         loss = draw.loss + (self.outer_spec * spec + self.outer_spat * spat).mean()
