@@ -155,3 +155,7 @@ def test_says_what_it_is(method):
     keys = set(re.findall(r"^@\w+\{(\w+),", (root / "references.bib").read_text(), flags=re.M))
     assert kind.citation in keys
     assert kind.family and kind.summary and "[B, C, H, W]" in kind.__doc__
+    row = next(
+        line for line in (root / "docs/methods.md").read_text().splitlines() if line.startswith(f"| `{method}` |")
+    )
+    assert [cell.strip() for cell in row.split("|")][3:5] == [kind.summary, f"{kind.cost:g}"]

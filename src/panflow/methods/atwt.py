@@ -20,6 +20,7 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = 'adds PAN\'s "a trous" wavelet planes'
     citation: ClassVar[str] = "nunez1999"
+    cost: ClassVar[float] = 1.5  # times brovey's
 
     moments: Moments | None = None  # of E and P
 

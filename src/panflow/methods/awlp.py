@@ -23,6 +23,7 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "adds PAN's \"a trous\" planes in proportion to each band's share of the mean"
     citation: ClassVar[str] = "otazu2005"
+    cost: ClassVar[float] = 1.8  # times brovey's
 
     guard: bool | None = None
     moments: Moments | None = None  # of E, P_S and P

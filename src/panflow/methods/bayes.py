@@ -23,6 +23,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "the likeliest bands given PAN and MS (Orfeo ToolBox)"
     citation: ClassVar[str] = "fasbender2008"
+    cost: ClassVar[float] = 1.2  # times brovey's
 
     weight: float = 0.9999  # lambda
     beta: Array | None = None  # [B, C]

@@ -22,6 +22,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "models each band's detail as a linear mix of PAN and all bands"
     citation: ClassVar[str] = "garzelli2008"
+    cost: ClassVar[float] = 1.0  # times brovey's
 
     gamma: Array | None = None  # [B, C + 1, C]
 

@@ -23,6 +23,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "as bdsd, with signs that make physical sense"
     citation: ClassVar[str] = "vivone2019"
+    cost: ClassVar[float] = 1.0  # times brovey's
 
     gamma: Array | None = None  # [B, C + 1, C]
 

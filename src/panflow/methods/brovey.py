@@ -22,6 +22,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "scales all bands by PAN over their mean"
     citation: ClassVar[str] = "gillespie1987"
+    cost: ClassVar[float] = 1.0  # times brovey's
 
     guard: bool | None = None
     moments: Moments | None = None

@@ -35,6 +35,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "Brovey with haze removed and a regressed intensity"
     citation: ClassVar[str] = "lolli2017"
+    cost: ClassVar[float] = 2.0  # times brovey's
 
     guard: bool | None = None
     haze: Array | None = None  # [B, C]

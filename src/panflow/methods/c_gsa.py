@@ -29,6 +29,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "as gsa, with gains for each segment of similar spectra"
     citation: ClassVar[str] = "restaino2017"
+    cost: ClassVar[float] = 4.2  # times brovey's
 
     segments: int = 5
     labels: Array | None = None
@@ -79,8 +80,15 @@ class Method:
         scaled = bands / per_band(self.largest, bands)
         centres = xp.astype(self.centres, bands.dtype)
         length = xp.sum(centres**2, axis=2)
-        distance = [length[:, s, None, None] - 2 * combine(centres[:, s], scaled)[:, 0] for s in range(self.segments)]
-        return xp.argmin(xp.stack(distance, axis=1), axis=1, keepdims=True)
+        least = segment = None
+        for s in range(self.segments):
+            distance = length[:, s, None, None, None] - 2 * combine(centres[:, s], scaled)
+            if least is None:
+                least, segment = distance, xp.zeros_like(distance, dtype=xp.int8)
+            else:
+                segment = xp.where(distance < least, like(s, segment), segment)
+                least = xp.minimum(distance, least)
+        return segment
 
     def _moments(self, scene: Iterable[Pair]) -> list[Moments]:
         """Of E, segment by segment."""
@@ -89,12 +97,27 @@ class Method:
             core = (..., *pan_core(pair))
             bands = ms_up(pair)
             segments = self._segments(pair, bands)[core]
-            inside = [segments == s for s in range(self.segments)]
-            if pair.pan_valid is not None:
-                inside = [i & pair.pan_valid[core] for i in inside]
-            parts = [measure(bands[core], i) for i in inside]
+            valid = None if pair.pan_valid is None else pair.pan_valid[core]
+            parts = _by_segment(bands[core], segments, valid, self.segments)
             merged = [a.merge(b) for a, b in zip(merged, parts)] if merged else parts
         return merged
+
+
+def _by_segment(bands: Array, segments: Array, valid: Array | None, count: int) -> list[Moments]:
+    """`measure` of each segment's pixels, cheaper than one by one: deviations are taken from the common mean once."""
+    xp = namespace(bands)
+    whole = measure(bands, valid)
+    x = xp.reshape(xp.astype(bands, xp.float64), (*bands.shape[:2], -1)) - whole.mean[:, :, None]
+    found = []
+    for s in range(count):
+        inside = segments == s if valid is None else (segments == s) & valid
+        weight = xp.astype(xp.reshape(inside, (bands.shape[0], 1, -1)), xp.float64)
+        n = xp.sum(weight, axis=(1, 2))
+        chosen = x * weight
+        mean = xp.sum(chosen, axis=2) / xp.clip(n, 1, None)[:, None]
+        comoment = chosen @ x.mT - n[:, None, None] * mean[:, :, None] * mean[:, None, :]
+        found.append(Moments(n, mean + whole.mean, comoment))
+    return found
 
 
 def _gain(moments: Moments, weights: Array) -> Array:

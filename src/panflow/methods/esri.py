@@ -25,6 +25,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "adds what PAN has over the bands' weighted mean, unmatched (ArcGIS)"
     citation: ClassVar[str] = "arcgis"
+    cost: ClassVar[float] = 0.4  # times brovey's
 
     weights: tuple[float, ...] | None = None
 

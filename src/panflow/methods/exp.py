@@ -16,6 +16,7 @@ class Method:
     family: ClassVar[str] = "interpolation"
     summary: ClassVar[str] = "interpolates MS; injects nothing"
     citation: ClassVar[str] = "aiazzi2002"
+    cost: ClassVar[float] = 0.1  # times brovey's
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

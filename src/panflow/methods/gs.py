@@ -21,6 +21,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "Gram-Schmidt: replaces the bands' mean by PAN, by each band's covariance with it"
     citation: ClassVar[str] = "laben2000"
+    cost: ClassVar[float] = 1.0  # times brovey's
 
     moments: Moments | None = None  # of E and P
 

@@ -22,6 +22,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "Gram-Schmidt with the intensity that fits PAN best"
     citation: ClassVar[str] = "aiazzi2007"
+    cost: ClassVar[float] = 1.0  # times brovey's
 
     weights: Array | None = None  # [B, C]
     moments: Moments | None = None  # of E and P

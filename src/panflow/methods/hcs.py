@@ -25,6 +25,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "scales all bands so that their length follows PAN (ERDAS)"
     citation: ClassVar[str] = "padwick2010"
+    cost: ClassVar[float] = 1.1  # times brovey's
 
     guard: bool | None = None
     smart: bool = True

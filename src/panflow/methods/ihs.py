@@ -21,6 +21,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "adds to all bands what PAN has over their mean"
     citation: ClassVar[str] = "tu2001"
+    cost: ClassVar[float] = 1.1  # times brovey's
 
     moments: Moments | None = None  # of E and P
 

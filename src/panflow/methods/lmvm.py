@@ -22,6 +22,7 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "gives PAN each band's local mean and contrast (Orfeo ToolBox)"
     citation: ClassVar[str] = "debethune1998"
+    cost: ClassVar[float] = 2.3  # times brovey's
 
     radius: int = 3
     mean: Array | None = None  # of E and P [B, C + 1]

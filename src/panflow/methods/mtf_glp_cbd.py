@@ -23,6 +23,7 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "injects what the sensor's MTF removes, with a gain fitted at MS resolution"
     citation: ClassVar[str] = "aiazzi2006"
+    cost: ClassVar[float] = 1.9  # times brovey's
 
     gain: Array | None = None  # [B, C]
 

@@ -21,6 +21,7 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "injects what the sensor's MTF removes, with a gain fitted at full scale"
     citation: ClassVar[str] = "vivone2018"
+    cost: ClassVar[float] = 2.0  # times brovey's
 
     gain: Array | None = None  # [B, C]
 

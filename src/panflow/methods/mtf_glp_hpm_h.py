@@ -33,6 +33,7 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "as mtf_glp_hpm, with haze removed from bands and PAN"
     citation: ClassVar[str] = "lolli2017"
+    cost: ClassVar[float] = 2.4  # times brovey's
 
     guard: bool | None = None
     haze: Array | None = None  # [B, C]

@@ -24,6 +24,7 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "replaces the bands' first principal component by PAN"
     citation: ClassVar[str] = "chavez1989"
+    cost: ClassVar[float] = 0.8  # times brovey's
 
     weights: Array | None = None  # [B, C]
     moments: Moments | None = None  # of E and P

@@ -21,6 +21,7 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "scales each band by PAN over its local mean"
     citation: ClassVar[str] = "liu2000"
+    cost: ClassVar[float] = 1.0  # times brovey's
 
     guard: bool | None = None
     moments: Moments | None = None  # of E and P
