@@ -6,9 +6,11 @@ Planes are the bands and, last, PAN, so that one block's Q matrix serves both in
 from functools import partial
 
 from panflow.arrays import namespace
+from panflow.errors import InputError
 from panflow.indices._aligned import shrink_aligned
 from panflow.indices._blocks import masked, spread
 from panflow.indices._case import Case
+from panflow.indices._reproject import coarse_valid
 from panflow.indices._stats import mean, ratio
 from panflow.indices._uqi import block_quality
 from panflow.ops.kernels import TAPS, gaussian_window_design, separate
@@ -35,6 +37,14 @@ def averages(case: Case, variant: str, block: int) -> tuple[Array, Array]:
     return _average(*fused), _average(*ms)
 
 
+def block_difference(case: Case, variant: str, block: int) -> Array:
+    """Q of the fused side less Q of the MS side in every block, [B, n, m, K, K]."""
+    if variant not in ("toolbox", "2015"):
+        raise InputError(f"the variant {variant!r} has no map: its two sides have no blocks in common")
+    (fused, _), (ms, _) = sides(case, variant, block)
+    return fused - ms
+
+
 def block_map(case: Case, values: Array, block: int) -> Array:
     """Values of blocks at PAN scale as a map [B, H, W]."""
     return masked(spread(values, block, case.fused.shape[-2:]), case.valid)
@@ -52,7 +62,7 @@ def _ms_side(case: Case, variant: str, block: int) -> tuple[Array, Array | None]
     pair = case.pair
     if variant == "paper":
         coarse = max(2, round(block / (pair.ratio[0] * pair.ratio[1]) ** 0.5))
-        return _quality(ms_aligned(pair), pan_low(pair), pair.ms_valid, coarse)
+        return _quality(ms_aligned(pair), pan_low(pair), coarse_valid(case), coarse)
     bands = case.once("ms_up", lambda: ms_up(pair))
     if variant == "2015":  # the toolbox of 2015 designs its filters with N, not N - 1, samples
         design = gaussian_window_design(pair.sensor.pan.mtf, pair.ratio, points=TAPS)
@@ -91,5 +101,5 @@ def _global_sides(case: Case) -> Sides:
         q = 4 * covariance * a * b / ((variance[:, :, None] + variance[:, None, :]) * (a * a + b * b) + 1e-8)
         return q[:, None, None], None
 
-    coarse = whole(pair.ms, shrink_aligned(pair.pan, pair.ms_size), pair.ms_valid)
+    coarse = whole(pair.ms, shrink_aligned(pair.pan, pair.ms_size), coarse_valid(case))
     return whole(case.fused, pair.pan, case.valid), coarse

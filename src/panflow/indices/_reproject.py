@@ -1,10 +1,12 @@
 """The fused image brought back to the MS grid, to be judged by MS itself [scarpa2022]."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from panflow import registry
 from panflow.arrays import namespace
 from panflow.indices._case import Case
 from panflow.indices._stats import mean
@@ -31,32 +33,49 @@ def reprojected(case: Case, phase: str = "searched", year: int = 2022) -> Case:
     phase: "nominal" (the pair's) or "searched" (for every band the whole PAN pixel whose PAN, filtered,
     correlates best with the band). year 2015: the filters of the toolbox of that year.
     """
+    registry.closest("phase", phase, ("searched", "nominal"))
     return case.once(("reprojected", phase, year), lambda: _reproject(case, phase, year))
 
 
 def _reproject(case: Case, phase: str, year: int) -> Case:
-    pair = case.pair
     xp = namespace(case.fused)
-
-    def see(image: Array, phases: tuple[YX, ...]) -> Array:
-        def one(bands: Array, key: Any) -> Array:
-            filter = unit_mtf(key[0], pair.ratio, precision(image), year)
-            return decimate(bands, filter, pair.ratio, key[1], pair.ms_size)
-
-        return by_band(image, list(zip(pair.sensor.gains, phases)), one)
-
     if phase == "nominal":
-        seen = see(case.fused, pair.phase)
+        seen = _see(case, case.fused, case.pair.phase, year)
     else:
         found = case.once("phases", lambda: searched_phases(case))
-        seen = xp.concat([see(case.fused[b : b + 1], phases) for b, phases in enumerate(found)], axis=0)
-    valid = pair.ms_valid
-    if case.valid is not None:  # only MS pixels that valid ones have entered, but for a thousandth
-        keep = xp.astype(case.valid, case.fused.dtype)
-        clear = see(keep, pair.phase) > 0.999 * see(xp.ones_like(keep), pair.phase)
-        clear = xp.all(clear, axis=1, keepdims=True)
-        valid = clear if valid is None else valid & clear
-    return Case(seen, case.sensor, case.ratio, reference=pair.ms, valid=valid)
+        parts = [_see(case, case.fused[b : b + 1], phases, year) for b, phases in enumerate(found)]
+        seen = xp.concat(parts, axis=0)
+    return Case(seen, case.sensor, case.ratio, reference=case.pair.ms, valid=coarse_valid(case))
+
+
+def _see(case: Case, image: Array, phases: tuple[YX, ...], year: int = 2022) -> Array:
+    """An image on the PAN grid as the MS bands see it, every band at its phase: [B, C, h, w]."""
+    pair = case.pair
+
+    def one(bands: Array, key: Any) -> Array:
+        filter = unit_mtf(key[0], pair.ratio, precision(image), year)
+        return decimate(bands, filter, pair.ratio, key[1], pair.ms_size)
+
+    return by_band(image, list(zip(pair.sensor.gains, phases)), one)
+
+
+def untouched(case: Case, see: Callable[[Array], Array]) -> Array | None:
+    """Pixels behind a low-pass that only valid ones have entered, but for a thousandth; None where all are valid."""
+    if case.valid is None:
+        return None
+    xp = namespace(case.fused)
+    keep = xp.astype(case.valid, case.fused.dtype)
+    return xp.all(see(keep) > 0.999 * see(xp.ones_like(keep)), axis=1, keepdims=True)
+
+
+def coarse_valid(case: Case) -> Array | None:
+    """The MS pixels that are valid and have only valid PAN pixels under their MTF, [B, 1, h, w]."""
+
+    def find() -> Array | None:
+        clear, known = untouched(case, lambda keep: _see(case, keep, case.pair.phase)), case.pair.ms_valid
+        return known if clear is None else clear if known is None else clear & known
+
+    return case.once("coarse valid", find)
 
 
 def searched_phases(case: Case) -> list[tuple[YX, ...]]:
@@ -69,9 +88,9 @@ def searched_phases(case: Case) -> list[tuple[YX, ...]]:
     filter = unit_mtf(pair.sensor.gains[0], pair.ratio, precision(pair.pan), 2022)
     rows, columns = (range(max(1, round(r))) for r in pair.ratio)
     candidates = [(float(y), float(x)) for x in columns for y in rows]
-    scores = []
+    valid, scores = coarse_valid(case), []
     for candidate in candidates:
         low = decimate(pair.pan, filter, pair.ratio, candidate, pair.ms_size)
-        scores.append(mean(local_correlation(pair.ms, low, HALF, pair.ms_valid), pair.ms_valid))
+        scores.append(mean(local_correlation(pair.ms, low, HALF, valid), valid))
     best = xp.argmax(xp.stack(scores), axis=0)  # [B, C]
     return [tuple(candidates[int(best[b, c])] for c in range(best.shape[1])) for b in range(best.shape[0])]

@@ -27,7 +27,7 @@ Choice = str | Index | Mapping[str, Any] | Iterable[str | Index] | None
 
 def load(name: str, **options: Any) -> Index:
     """The index of a name, with options of its own (`load("d_rho", half=8)`)."""
-    registry.closest("index", name, (*registry.names("indices"), *SETS))
+    registry.closest("index", name, registry.names("indices"))
     try:
         return registry.get("indices", name).Index(**options)
     except TypeError as error:
@@ -50,6 +50,7 @@ def choose(choice: Choice, available: set[str]) -> dict[str, Index]:
     if choice is None:
         choice = registry.names("indices")
     elif isinstance(choice, str):
+        registry.closest("index or set of indices", choice, (*registry.names("indices"), *SETS))
         choice = SETS.get(choice, [choice])
     chosen = _labelled(choice)
     usable = {label: index for label, index in chosen.items() if index.needs in available}

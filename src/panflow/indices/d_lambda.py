@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from panflow import registry
 from panflow.arrays import like, namespace
 from panflow.indices._case import Case
-from panflow.indices._qnr import averages, block_map, sides
+from panflow.indices._qnr import averages, block_difference, block_map
 from panflow.types import Array
 
 
@@ -30,14 +31,16 @@ class Index:
     variant: str = "toolbox"
     block: int = 32
 
+    def __post_init__(self) -> None:
+        registry.closest("variant of D_lambda", self.variant, ("toolbox", "paper", "global"))
+
     def __call__(self, case: Case) -> Array:
         fused, ms = averages(case, self.variant, self.block)
         return self._distance(fused - ms)
 
     def map(self, case: Case) -> Array:
-        """The same within every block; the toolbox variant whatever this one is, since the others have no map."""
-        (fused, _), (ms, _) = sides(case, "toolbox", self.block)
-        return block_map(case, self._distance(fused - ms), self.block)
+        """The same within every block."""
+        return block_map(case, self._distance(block_difference(case, self.variant, self.block)), self.block)
 
     @staticmethod
     def _distance(difference: Array) -> Array:

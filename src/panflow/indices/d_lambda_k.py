@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from panflow import registry
 from panflow.indices import q2n
 from panflow.indices._case import Case
-from panflow.indices._reproject import reprojected
+from panflow.indices._reproject import reprojected, untouched
 from panflow.ops.kernels import mtf
 from panflow.ops.resample import by_band, lowpass, ms_up, precision
 from panflow.types import Array
@@ -30,6 +31,9 @@ class Index:
     scale: str = "pan"
     block: int = 32
 
+    def __post_init__(self) -> None:
+        registry.closest("scale of D_lambda_K", self.scale, ("pan", "ms"))
+
     def __call__(self, case: Case) -> Array:
         return 1 - case.once(("khan", self.scale, self.block), lambda: q2n.Index(self.block)(self._case(case)))
 
@@ -45,8 +49,11 @@ def _filtered(case: Case) -> Case:
     """MS interpolated as the reference of the fused image behind the sensor's MTF, at PAN scale."""
     pair = case.pair
 
-    def see(bands: Array, gain: Any) -> Array:
+    def see(image: Array) -> Array:
+        return by_band(image, pair.sensor.gains, one)
+
+    def one(bands: Array, gain: Any) -> Array:
         return lowpass(bands, mtf(gain, pair.ratio, precision(bands)))
 
     reference = case.once("ms_up", lambda: ms_up(pair))
-    return replace(case, fused=by_band(case.fused, pair.sensor.gains, see), reference=reference, made={})
+    return replace(case, fused=see(case.fused), reference=reference, valid=untouched(case, see), made={})

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from panflow import registry
 from panflow.arrays import namespace
 from panflow.indices._aligned import shrink_aligned
 from panflow.indices._blocks import masked
 from panflow.indices._case import Case
+from panflow.indices._reproject import coarse_valid
 from panflow.indices._stats import mean
 from panflow.indices._windows import local_correlation
 from panflow.types import Array
@@ -31,6 +33,9 @@ class Index:
     half: int | None = None
     against: str = "pan"
 
+    def __post_init__(self) -> None:
+        registry.closest("guide of D_rho", self.against, ("pan", "ms"))
+
     def __call__(self, case: Case) -> Array:
         bands, valid = self._bands(case)
         xp = namespace(case.fused)
@@ -46,7 +51,7 @@ class Index:
         half = self.half or max(1, round((pair.ratio[0] + pair.ratio[1]) / 4))
         fused, guide, valid = case.fused, pair.pan, case.valid
         if self.against == "ms":
-            fused, guide, valid = shrink_aligned(case.fused, pair.ms_size), pair.ms, pair.ms_valid
+            fused, guide, valid = shrink_aligned(case.fused, pair.ms_size), pair.ms, coarse_valid(case)
         bands = range(fused.shape[1])
         guides = [guide] * len(bands) if guide.shape[1] == 1 else [guide[:, b : b + 1] for b in bands]
         return [1 - local_correlation(fused[:, b : b + 1], guides[b], half, valid) for b in bands], valid

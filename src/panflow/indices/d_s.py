@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from panflow import registry
 from panflow.arrays import namespace
 from panflow.indices._case import Case
-from panflow.indices._qnr import averages, block_map, sides
+from panflow.indices._qnr import averages, block_difference, block_map
 from panflow.types import Array
 
 
@@ -29,14 +30,16 @@ class Index:
     variant: str = "toolbox"
     block: int = 32
 
+    def __post_init__(self) -> None:
+        registry.closest("variant of D_s", self.variant, ("toolbox", "paper", "2015", "global"))
+
     def __call__(self, case: Case) -> Array:
         fused, ms = averages(case, self.variant, self.block)
         return self._distance(fused - ms)
 
     def map(self, case: Case) -> Array:
-        """The same within every block; the toolbox variant unless this one is "2015"."""
-        (fused, _), (ms, _) = sides(case, "2015" if self.variant == "2015" else "toolbox", self.block)
-        return block_map(case, self._distance(fused - ms), self.block)
+        """The same within every block."""
+        return block_map(case, self._distance(block_difference(case, self.variant, self.block)), self.block)
 
     @staticmethod
     def _distance(difference: Array) -> Array:

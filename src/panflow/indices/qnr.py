@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from panflow import registry
 from panflow.indices import d_lambda, d_s
 from panflow.indices._case import Case
 from panflow.types import Array
@@ -22,6 +23,9 @@ class Index:
 
     variant: str = "toolbox"
     block: int = 32
+
+    def __post_init__(self) -> None:
+        registry.closest("variant of QNR", self.variant, ("toolbox", "paper", "2015", "global"))
 
     def __call__(self, case: Case) -> Array:
         spectral, spatial = self._parts()

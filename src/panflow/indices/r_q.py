@@ -14,6 +14,7 @@ class Index:
     """`q_avg` of the fused image, filtered by the sensor's MTF and decimated, with MS as the reference.
 
     phase: "searched" (as published: the whole PAN pixel that fits best, band by band) or "nominal" (the pair's).
+    window: pixels of MS.
     """
 
     title: ClassVar[str] = "R-Q"
@@ -25,10 +26,11 @@ class Index:
     citation: ClassVar[str] = "scarpa2022"
 
     phase: str = "searched"
+    window: int = 32
 
     def __call__(self, case: Case) -> Array:
-        return q_avg.Index()(reprojected(case, self.phase))
+        return q_avg.Index(self.window)(reprojected(case, self.phase))
 
     def map(self, case: Case) -> Array:
         """On the MS grid, [B, h, w]."""
-        return q_avg.Index().map(reprojected(case, self.phase))
+        return q_avg.Index(self.window).map(reprojected(case, self.phase))

@@ -14,6 +14,7 @@ class Index:
     """`q2n` of the fused image, filtered by the sensor's MTF and decimated, with MS as the reference.
 
     phase: "searched" (as published: the whole PAN pixel that fits best, band by band) or "nominal" (the pair's).
+    block: pixels of MS.
     """
 
     title: ClassVar[str] = "R-Q2n"
@@ -25,10 +26,11 @@ class Index:
     citation: ClassVar[str] = "scarpa2022"
 
     phase: str = "searched"
+    block: int = 32
 
     def __call__(self, case: Case) -> Array:
-        return q2n.Index()(reprojected(case, self.phase))
+        return q2n.Index(self.block)(reprojected(case, self.phase))
 
     def map(self, case: Case) -> Array:
         """On the MS grid, [B, h, w]."""
-        return q2n.Index().map(reprojected(case, self.phase))
+        return q2n.Index(self.block).map(reprojected(case, self.phase))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from panflow import registry
 from panflow.arrays import namespace
 from panflow.indices._case import Case
 from panflow.indices._stats import mean, ratio
@@ -29,18 +30,23 @@ class Index:
 
     edges: str = "magnitude"
 
+    def __post_init__(self) -> None:
+        registry.closest("kind of edges", self.edges, ("magnitude", "2015"))
+
     def __call__(self, case: Case) -> Array:
         xp = namespace(case.fused)
-        f, g, valid = case.fused, case.reference, case.valid
-        if self.edges == "magnitude":
-            f, g = f[..., 1:-1, 1:-1], g[..., 1:-1, 1:-1]
-            valid = None if valid is None else valid[..., 1:-1, 1:-1]
-        f, g = self._gradient(f), self._gradient(g)
-        if valid is not None:  # gradients that saw an invalid pixel do not count
-            spoilt = window_sum(margin(xp.astype(~valid, f.dtype), 1, 1, 1, 1), (3, 3))
-            valid = spoilt == 0
-        power = xp.sum(mean(f * f, valid), axis=1) * xp.sum(mean(g * g, valid), axis=1)
-        return ratio(xp.sum(mean(f * g, valid), axis=1), xp.sqrt(power), 0.0)
+        cut = 1 if self.edges == "magnitude" else 0
+        inside = (..., slice(cut, case.fused.shape[-2] - cut), slice(cut, case.fused.shape[-1] - cut))
+        valid = None
+        if case.valid is not None:  # gradients that saw an invalid pixel do not count
+            spoilt = xp.astype(~case.valid[inside], case.fused.dtype)
+            valid = window_sum(margin(spoilt, 1, 1, 1, 1), (3, 3)) == 0
+        sums = []
+        for b in range(case.fused.shape[1]):  # band by band: what is small stays in the cache
+            f, g = (self._gradient(image[:, b : b + 1][inside]) for image in (case.fused, case.reference))
+            sums.append(xp.concat([mean(product, valid) for product in (f * g, f * f, g * g)], axis=1))
+        both, fused, reference = (xp.sum(xp.stack(sums), axis=0)[:, k] for k in range(3))
+        return ratio(both, xp.sqrt(fused * reference), 0.0)
 
     def _gradient(self, image: Array) -> Array:
         xp = namespace(image)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from panflow.arrays import like, namespace
+from panflow.errors import InputError
 from panflow.indices._blocks import masked
 from panflow.indices._case import Case
 from panflow.indices._stats import mean, ratio
@@ -53,6 +54,8 @@ class Index:
         xp = namespace(case.fused)
         inside = (..., slice(RADIUS, -RADIUS), slice(RADIUS, -RADIUS))
         size = tuple(n - 2 * RADIUS for n in case.fused.shape[-2:])
+        if min(size) < 1:
+            raise InputError(f"SSIM needs 11 x 11 pixels at least, not {tuple(case.fused.shape[-2:])}")
         keep = None if case.valid is None else xp.astype(case.valid, case.fused.dtype)
         share = None if keep is None else _around(keep, size)
 
