@@ -10,6 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from panflow import registry
+from panflow.errors import InputError
 from panflow.ops import kernels
 from panflow.ops.resample import ms_up, sense
 from panflow.ops.window import window
@@ -36,6 +37,7 @@ def synthetic(height: int, width: int, ratio: float, phase, bands: int = 3, seed
 GEOMETRIES = {
     "ratio 2": lambda: synthetic(256, 240, 2, "corner"),
     "bands apart": lambda: synthetic(240, 256, 2, [(0.5, 0.5), (0.75, 0.3), (0.4, 1.0)], seed=1),
+    "ratio 3/2": lambda: synthetic(210, 240, 1.5, (0.25, 0.4), seed=7),
     "ratio 10/3": lambda: synthetic(300, 280, 10 / 3, (1.1, 0.7), seed=2),
 }
 
@@ -155,7 +157,22 @@ def test_says_what_it_is(method):
     keys = set(re.findall(r"^@\w+\{(\w+),", (root / "references.bib").read_text(), flags=re.M))
     assert kind.citation in keys
     assert kind.family and kind.summary and "[B, C, H, W]" in kind.__doc__
-    row = next(
-        line for line in (root / "docs/methods.md").read_text().splitlines() if line.startswith(f"| `{method}` |")
-    )
+    table = (root / "docs/methods.md").read_text().splitlines()
+    row = next(line for line in table if line.startswith(f"| `{method}` |"))
     assert [cell.strip() for cell in row.split("|")][3:5] == [kind.summary, f"{kind.cost:g}"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scene_without_a_valid_pixel_gives_numbers(method):
+    pair = synthetic(60, 72, 3, "corner")
+    nothing = np.zeros_like(pair.pan, dtype=bool)
+    empty = replace(pair, pan_valid=nothing, ms_valid=nothing[..., :20, :24])
+    assert np.isfinite(load(method).fit([empty])(empty)).all()
+
+
+def test_options_that_do_not_fit_are_refused():
+    pair = synthetic(60, 72, 3, "corner")
+    with pytest.raises(InputError, match="one a band"):
+        load("esri", weights=(0.5, 0.5)).fit([pair])(pair)
+    with pytest.raises(InputError, match="expected PAN's"):
+        load("c_gsa", labels=np.zeros((1, 1, 9, 9), dtype=int)).fit([pair])

@@ -2,30 +2,42 @@
 
 import numpy as np
 
-from panflow.arrays import like
-from panflow.ops.moments import sample
+from panflow.arrays import like, namespace
+from panflow.ops.moments import pan_core, sample
 from panflow.types import Array, Pair
 
 
 class Haze:
-    """Gathers values of E pair by pair; `value` is their haze L [B, C].
+    """Gathers E pair by pair; `value` is the haze L [B, C].
 
-    For blue, green, red, NIR the sensor's factors times the 1st percentile of E_b, else the minimum.
+    For blue, green, red, NIR the sensor's factors times the 1st percentile of E_b (of a regular sample where tiles
+    are large), else the minimum.
     """
 
     def __init__(self) -> None:
         self.values: list[list[np.ndarray]] = []
+        self.least: Array | None = None
         self.factors: tuple[float, ...] = ()
 
     def add(self, bands: Array, pair: Pair) -> None:
-        self.values.append(sample(bands, pair))
         self.factors = pair.sensor.haze
+        if len(self.factors) == pair.bands:
+            self.values.append(sample(bands, pair))
+            return
+        xp = namespace(bands)
+        core = (..., *pan_core(pair))
+        image = bands[core]
+        if pair.pan_valid is not None:
+            image = xp.where(pair.pan_valid[core], image, xp.full_like(image, float("inf")))
+        least = xp.min(image, axis=(2, 3))
+        self.least = least if self.least is None else xp.minimum(self.least, least)
 
     def value(self, reference: Array) -> Array:
+        """In the reference's kind and type; 0 where no pixel is valid."""
+        if self.least is not None:
+            xp = namespace(reference)
+            least = xp.astype(self.least, reference.dtype)
+            return xp.where(xp.isfinite(least), least, xp.zeros_like(least))
         joined = [np.concatenate(parts, axis=-1) for parts in zip(*self.values)]
-        return like(np.stack([self._of(v) if v.size else np.zeros(len(v)) for v in joined]), reference)
-
-    def _of(self, values: np.ndarray) -> np.ndarray:
-        if len(self.factors) != len(values):
-            return values.min(axis=1)
-        return np.array(self.factors) * np.quantile(values, 0.01, axis=1, method="hazen")
+        low = [np.quantile(v, 0.01, axis=1, method="hazen") if v.size else np.zeros(len(v)) for v in joined]
+        return like(np.array(self.factors) * np.stack(low), reference)

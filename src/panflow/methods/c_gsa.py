@@ -7,7 +7,17 @@ from typing import ClassVar, Self
 import numpy as np
 
 from panflow.arrays import like, namespace, to_numpy
-from panflow.methods._injection import combine, intensity_moments, interpolation_halo, per_band, reread, safe, solve
+from panflow.errors import InputError
+from panflow.methods._injection import (
+    FILTER,
+    combine,
+    intensity_moments,
+    interpolation_halo,
+    per_band,
+    reread,
+    safe,
+    solve,
+)
 from panflow.ops.kernels import generic_lowpass
 from panflow.ops.moments import Moments, at_ms, measure, ms_core, pan_core, total
 from panflow.ops.resample import decimate, ms_aligned, ms_up, precision
@@ -23,7 +33,8 @@ class Method:
     The weights regress the low-pass PAN, decimated, on MS with intercept. Segments: k-means of spectra divided by
     the bands' largest values, on a sample of distinct MS spectra drawn by a hash of their values, so that neither
     chance nor the cut into tiles has a say (the toolbox starts at random). Shapes [B, C, H, W], in counts.
-    `labels` [B, 1, H, W] gives the segments (0, 1, ...) of a whole image instead.
+    `labels` [B, 1, H, W] gives the segments (0, 1, ...) of a whole image instead; InputError where it has not PAN's
+    shape.
     """
 
     family: ClassVar[str] = "component substitution"
@@ -40,7 +51,7 @@ class Method:
     gains: Array | None = None  # [B, S, C]
 
     def halo(self, ratio: YX) -> int:
-        return interpolation_halo(ratio)
+        return max(FILTER + 2, interpolation_halo(ratio))
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         scene = reread(scene)
@@ -74,9 +85,13 @@ class Method:
 
     def _segments(self, pair: Pair, bands: Array) -> Array:
         """The number of each pixel's segment, [B, 1, H, W]."""
-        if self.labels is not None:
-            return self.labels
         xp = namespace(bands)
+        if self.labels is not None:
+            if tuple(self.labels.shape) != tuple(pair.pan.shape):
+                raise InputError(
+                    f"labels have shape {tuple(self.labels.shape)}: expected PAN's, {tuple(pair.pan.shape)}"
+                )
+            return like(to_numpy(self.labels), bands, xp.int64)
         scaled = bands / per_band(self.largest, bands)
         centres = xp.astype(self.centres, bands.dtype)
         length = xp.sum(centres**2, axis=2)

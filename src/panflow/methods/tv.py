@@ -13,22 +13,22 @@ from panflow.methods._injection import interpolation_halo, per_band, solve_nonne
 from panflow.ops.banded import Banded, apply_terms
 from panflow.ops.moments import at_ms, total
 from panflow.ops.resample import interpolate, ms_aligned, ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sensor
 
 
 @dataclass(frozen=True)
 class Parameters:
     """PAN as a sum of bands, step alpha, steps, and the prior's weight lambda, for data in the sensor's counts."""
 
-    pan: tuple[float, ...] | None  # w of blue, green, red, NIR; None: by regression
+    pan: dict[str, float] | None  # w by the band's name; None: by regression
     alpha: float
     steps: int
     prior: float
 
 
 SENSORS = {  # the reference toolbox's choices
-    "ikonos": Parameters((0.1091, 0.2127, 0.2928, 0.3854), 1.064, 10, 0.47106),
-    "geoeye1": Parameters((0.1552, 0.3959, 0.2902, 0.1587), 0.75, 50, 157.8954),
+    "ikonos": Parameters({"blue": 0.1091, "green": 0.2127, "red": 0.2928, "nir": 0.3854}, 1.064, 10, 0.47106),
+    "geoeye1": Parameters({"blue": 0.1552, "green": 0.3959, "red": 0.2902, "nir": 0.1587}, 0.75, 50, 157.8954),
 }
 OTHER = replace(SENSORS["ikonos"], pan=None)
 C = 8.0  # above the largest eigenvalue of D D^T
@@ -65,17 +65,18 @@ class Method:
         return interpolation_halo(ratio) + steps * (2 * ceil(max(ratio)) + 2)
 
     def fit(self, scene: Iterable[Pair]) -> Self:
-        names: list[str] = []
+        sensors: list[Sensor] = []
 
         def planes(pair: Pair) -> Array:
-            names.append(pair.sensor.name)
+            sensors.append(pair.sensor)
             low = _Reduction(pair).down(pair.pan)
             return namespace(low).concat([ms_aligned(pair), low], axis=1)
 
         m = total(scene, at_ms(planes))[0]
-        chosen = self.parameters or SENSORS.get(names[0], OTHER)
-        if chosen.pan is not None and len(chosen.pan) == m.mean.shape[1] - 1:
-            weights = m.mean[:, :-1] * 0 + like(np.array(chosen.pan), m.mean)
+        chosen = self.parameters or SENSORS.get(sensors[0].name, OTHER)
+        names = [band.name for band in sensors[0].bands]
+        if chosen.pan is not None and sorted(names) == sorted(chosen.pan):
+            weights = m.mean[:, :-1] * 0 + like(np.array([chosen.pan[name] for name in names]), m.mean)
             offset, alpha = m.mean[:, -1:] * 0, m.mean[:, -1:] * 0 + chosen.alpha
         else:
             weights = solve_nonnegative(m.cov[:, :-1, :-1], m.cov[:, :-1, -1])
