@@ -28,10 +28,10 @@ def assess(
     fused [C, H, W] or [B, C, H, W] in counts; reference of the same shape and, or, pan [H, W] and ms [C, h, w]:
     NumPy arrays, torch tensors or xarray DataArrays, all of one kind. NaN marks nodata, which counts nowhere.
 
-    indices: None (all that the inputs allow), a set ("toolbox", "otfm", "unipan"), names, or {label: options or
-    index}. sensor: MTF gains, bit depth and, where there is no pair, ratio. phase: as for `sharpen`. cut: pixels
-    taken off before a comparison with the reference (the toolbox's dim_cut: 0, 11, 21, 30 are used). double:
-    compute in float64 or float32.
+    indices: None (all that the inputs allow), a set ("toolbox", "otfm", "unipan"), names, {name: options} or
+    {label: index}. sensor: MTF gains, bit depth and, where there is no pair, ratio. phase: as for `sharpen`. cut:
+    pixels taken off before a comparison with the reference (the toolbox's dim_cut: 0, 11, 21, 30 are used).
+    double: compute in float64 or float32.
 
     Raises InputError where an input is missing or shapes differ, UnknownName, GeometryError.
     """

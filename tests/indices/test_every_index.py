@@ -135,12 +135,8 @@ def test_ratio_two_and_a_ratio_that_is_not_whole(arrays):
 @pytest.mark.parametrize("masked", (False, True))
 def test_nothing_leaves_the_device(name, masked):
     """On torch's device without memory, which refuses to meet others; Q2n of a pair looks at its largest value."""
-    sensor, float64 = sensors.load("ikonos"), {"dtype": torch.float64, "device": "meta"}
-    pan, ms, fused = (
-        torch.ones(1, 1, 64, 64, **float64),
-        torch.ones(1, 4, 16, 16, **float64),
-        torch.ones(1, 4, 64, 64, **float64),
-    )
+    sensor, shapes = sensors.load("ikonos"), ((1, 1, 64, 64), (1, 4, 16, 16), (1, 4, 64, 64))
+    pan, ms, fused = (torch.ones(shape, dtype=torch.float64, device="meta") for shape in shapes)
     valid = torch.ones(1, 1, 64, 64, dtype=torch.bool, device="meta") if masked else None
     pair = Pair(pan, ms, (4.0, 4.0), ((1.5, 1.5),) * 4, sensor, pan_valid=valid)
     options = {"q2n": {"rounded": False}} | {key: {"phase": "nominal"} for key in NAMES if key.startswith("r_")}

@@ -50,7 +50,7 @@ def block_map(case: Case, values: Array, block: int) -> Array:
     return masked(spread(values, block, case.fused.shape[-2:]), case.valid)
 
 
-def pan_low(pair: Pair) -> Array:
+def reduced_pan(pair: Pair) -> Array:
     """PAN reduced to the MS grid by antialiased bicubic interpolation.
 
     Like the toolbox's Wald protocol, a `toolbox` pair is reduced as if the grids shared corners.
@@ -62,14 +62,14 @@ def _ms_side(case: Case, variant: str, block: int) -> tuple[Array, Array | None]
     pair = case.pair
     if variant == "paper":
         coarse = max(2, round(block / (pair.ratio[0] * pair.ratio[1]) ** 0.5))
-        return _quality(ms_aligned(pair), pan_low(pair), coarse_valid(case), coarse)
+        return _quality(ms_aligned(pair), reduced_pan(pair), coarse_valid(case), coarse)
     bands = case.once("ms_up", lambda: ms_up(pair))
     if variant == "2015":  # the toolbox of 2015 designs its filters with N, not N - 1, samples
         design = gaussian_window_design(pair.sensor.pan.mtf, pair.ratio, points=TAPS)
         pan = lowpass(pair.pan, separate(design, precision(pair.pan)))
     else:
         border = "wrap" if pair.toolbox else "symmetric"
-        pan = interpolate(pan_low(pair), pair.ratio, pair.common_phase, pair.size, border)
+        pan = interpolate(reduced_pan(pair), pair.ratio, pair.common_phase, pair.size, border)
     return _quality(bands, pan, case.valid, block)
 
 

@@ -42,9 +42,9 @@ def name_of(index: Index) -> str:
 def choose(choice: Choice, available: set[str]) -> dict[str, Index]:
     """Indices by label. What a set (or None: all of them) holds is left out where its input is missing.
 
-    choice: a set's name, an index's name, an index, several of them, or a mapping of labels to indices, names or
-    options. available: of "reference" and "pair". Raises InputError where an input is missing for an index asked
-    for by name, or for a whole set, and UnknownName.
+    choice: a set's name, an index's name, an index, several of them, or a mapping: of names to options, or of any
+    labels to names or indices. available: of "reference" and "pair". Raises InputError where an input is missing
+    for an index asked for by name, or for a whole set, and UnknownName.
     """
     whole = choice is None or (isinstance(choice, str) and choice in SETS)
     if choice is None:

@@ -64,5 +64,6 @@ def local_correlation(a: Array, b: Array, half: int, valid: Array | None = None)
     a, b = a - around(a) / count, b - around(b) / count
     if valid is not None:
         a, b = a * keep, b * keep
+    # two roots, since the product of two floors is nothing in float32
     power = xp.sqrt(xp.clip(around(a * a), 1e-20, None)) * xp.sqrt(xp.clip(around(b * b), 1e-20, None))
     return xp.clip(around(a * b) / (power + 1e-20), -1, 1)

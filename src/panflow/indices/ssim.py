@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from panflow.arrays import like, namespace
+from panflow.arrays import namespace
 from panflow.errors import InputError
 from panflow.indices._blocks import masked
 from panflow.indices._case import Case
@@ -65,14 +65,14 @@ class Index:
         peak = peak_of(case, self.peak)
         c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
         found = []
-        for b in range(case.fused.shape[1]):  # band by band, to keep in the cache what is used often
-            x, y = case.reference[:, b : b + 1], case.fused[:, b : b + 1]
-            level = like(0.0, x) + xp.astype(mean(x, case.valid), x.dtype)[:, :, None, None]
+        for band in range(case.fused.shape[1]):  # one by one, to keep in the cache what is used often
+            x, y = case.reference[:, band : band + 1], case.fused[:, band : band + 1]
+            level = xp.astype(mean(x, case.valid), x.dtype)[:, :, None, None]
             x, y = x - level, y - level  # float32 would lose the variances beside the squares of the means
             mx, my = average(x), average(y)
             vx, vy, cov = average(x * x) - mx**2, average(y * y) - my**2, average(x * y) - mx * my
-            a, b2 = mx + level, my + level
-            found.append((2 * a * b2 + c1) * (2 * cov + c2) / ((a**2 + b2**2 + c1) * (vx + vy + c2)))
+            a, b = mx + level, my + level
+            found.append((2 * a * b + c1) * (2 * cov + c2) / ((a**2 + b**2 + c1) * (vx + vy + c2)))
         return xp.concat(found, axis=1), None if case.valid is None else case.valid[inside]
 
 
