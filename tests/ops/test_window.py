@@ -38,7 +38,9 @@ def test_interpolation_in_a_window_equals_that_of_the_whole(ratio, phase):
     np.testing.assert_allclose(found, ms_up(pair)[..., 60:75, 40:90], rtol=1e-9)
 
 
-@pytest.mark.parametrize(("ratio", "phase"), [(4, "corner"), (4, 0.0), (2, "corner"), (10 / 3, "corner"), (10 / 3, 0.3)])
+@pytest.mark.parametrize(
+    ("ratio", "phase"), [(4, "corner"), (4, 0.0), (2, "corner"), (10 / 3, "corner"), (10 / 3, 0.3)]
+)
 def test_every_ms_pixel_belongs_to_one_of_two_windows(ratio, phase):
     pair = pair_of(60, 30, ratio, phase)
     for edge in range(1, 60):

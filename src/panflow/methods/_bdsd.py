@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from math import ceil
+from typing import Any
 
 from panflow.arrays import namespace
-from panflow.methods._injection import FILTER
+from panflow.methods._injection import FILTER, reduction_phase
 from panflow.ops.kernels import Separable, mtf
 from panflow.ops.moments import Moments, at_ms, total
 from panflow.ops.resample import REACH, by_band, decimate, lowpass, ms_up, precision, shrink
@@ -27,13 +28,12 @@ def detail_moments(scene: Iterable[Pair]) -> Moments:
 
 
 def _planes(pair: Pair) -> Array:
-    phase = tuple((r - 1) / 2 for r in pair.ratio) if pair.toolbox else pair.common_phase
-    ms = shrink(ms_up(pair), pair.ratio, pair.ms_size, phase)
+    ms = shrink(ms_up(pair), pair.ratio, pair.ms_size, reduction_phase(pair))
 
     def unit(low: Array, filter: Separable) -> Array:
         return low if pair.toolbox else low / float(filter.full().sum())
 
-    def blurred(bands: Array, gain: float) -> Array:
+    def blurred(bands: Array, gain: Any) -> Array:
         filter = mtf(gain, pair.ratio, precision(bands))
         return unit(lowpass(bands, filter), filter)
 

@@ -6,6 +6,7 @@ Notation of every file: E = ms_up, P = pan, P_L = a low-pass of PAN, I = an inte
 from collections.abc import Iterable
 from functools import cache
 from math import ceil
+from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
@@ -17,6 +18,7 @@ from panflow.ops.resample import REACH, interpolate, lowpass, ms_up, pan_low, pr
 from panflow.types import YX, Array, Pair
 
 FILTER = TAPS // 2  # radius of the MTF filters, PAN pixels
+UNFITTED: Any = None  # what `fit` will set
 
 
 def interpolation_halo(ratio: YX) -> int:
@@ -166,11 +168,14 @@ def reread(scene: Iterable[Pair]) -> Iterable[Pair]:
     return list(scene) if iter(scene) is scene else scene
 
 
-def reduced_pan(pair: Pair, image: Array) -> Array:
-    """An image on PAN's grid reduced to the MS grid and interpolated back, bicubic both times.
+def reduction_phase(pair: Pair) -> YX:
+    """Where the MS grid lies for MATLAB-like reductions: the toolbox has the grids share corners, others as they do."""
+    down, across = pair.ratio
+    return ((down - 1) / 2, (across - 1) / 2) if pair.toolbox else pair.common_phase
 
-    The toolbox reduces and enlarges as if the grids shared corners; so do toolbox pairs.
-    """
-    phase = tuple((r - 1) / 2 for r in pair.ratio) if pair.toolbox else pair.common_phase
+
+def reduced_pan(pair: Pair, image: Array) -> Array:
+    """An image on PAN's grid reduced to the MS grid and interpolated back, bicubic both times."""
+    phase = reduction_phase(pair)
     low = shrink(image, pair.ratio, pair.ms_size, phase)
     return interpolate(low, pair.ratio, phase, pair.size, kind="cubic")

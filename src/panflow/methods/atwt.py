@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from panflow.methods._injection import interpolation_halo, pan_matched, with_pan
+from panflow.methods._injection import UNFITTED, interpolation_halo, pan_matched, with_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import atrous, ms_up
 from panflow.types import YX, Array, Pair
@@ -22,7 +22,7 @@ class Method:
     citation: ClassVar[str] = "nunez1999"
     cost: ClassVar[float] = 1.5  # times brovey's
 
-    moments: Moments | None = None  # of E and P
+    moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

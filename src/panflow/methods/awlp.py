@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import guarded, interpolation_halo, modulation, pan_matched, reduced_pan, with_pan
+from panflow.methods._injection import (
+    UNFITTED,
+    guarded,
+    interpolation_halo,
+    modulation,
+    pan_matched,
+    reduced_pan,
+    with_pan,
+)
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import atrous, ms_up
 from panflow.types import YX, Array, Pair
@@ -26,7 +34,7 @@ class Method:
     cost: ClassVar[float] = 1.8  # times brovey's
 
     guard: bool | None = None
-    moments: Moments | None = None  # of E, P_S and P
+    moments: Moments = UNFITTED  # of E, P_S and P
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import combine, intensity_moments, interpolation_halo, per_band, safe, solve, with_pan
+from panflow.methods._injection import (
+    UNFITTED,
+    combine,
+    intensity_moments,
+    interpolation_halo,
+    per_band,
+    safe,
+    solve,
+    with_pan,
+)
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -26,9 +35,9 @@ class Method:
     cost: ClassVar[float] = 1.2  # times brovey's
 
     weight: float = 0.9999  # lambda
-    beta: Array | None = None  # [B, C]
-    offset: Array | None = None  # a [B, 1]
-    gain: Array | None = None  # K [B, C]
+    beta: Array = UNFITTED  # [B, C]
+    offset: Array = UNFITTED  # a [B, 1]
+    gain: Array = UNFITTED  # K [B, C]
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

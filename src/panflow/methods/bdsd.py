@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from panflow.arrays import namespace
 from panflow.methods._bdsd import detail_halo, detail_moments, inject
-from panflow.methods._injection import solve
+from panflow.methods._injection import UNFITTED, solve
 from panflow.types import YX, Array, Pair
 
 
@@ -24,7 +24,7 @@ class Method:
     citation: ClassVar[str] = "garzelli2008"
     cost: ClassVar[float] = 1.0  # times brovey's
 
-    gamma: Array | None = None  # [B, C + 1, C]
+    gamma: Array = UNFITTED  # [B, C + 1, C]
 
     def halo(self, ratio: YX) -> int:
         return detail_halo(ratio)

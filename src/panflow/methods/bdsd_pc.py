@@ -8,7 +8,7 @@ import numpy as np
 
 from panflow.arrays import like, namespace
 from panflow.methods._bdsd import detail_halo, detail_moments, inject
-from panflow.methods._injection import solve_nonnegative
+from panflow.methods._injection import UNFITTED, solve_nonnegative
 from panflow.types import YX, Array, Pair
 
 
@@ -25,7 +25,7 @@ class Method:
     citation: ClassVar[str] = "vivone2019"
     cost: ClassVar[float] = 1.0  # times brovey's
 
-    gamma: Array | None = None  # [B, C + 1, C]
+    gamma: Array = UNFITTED  # [B, C + 1, C]
 
     def halo(self, ratio: YX) -> int:
         return detail_halo(ratio)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import combine, intensity_moments, interpolation_halo, matched, modulation
+from panflow.methods._injection import UNFITTED, combine, intensity_moments, interpolation_halo, matched, modulation
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -25,7 +25,7 @@ class Method:
     cost: ClassVar[float] = 1.0  # times brovey's
 
     guard: bool | None = None
-    moments: Moments | None = None
+    moments: Moments = UNFITTED
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

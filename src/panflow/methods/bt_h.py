@@ -8,6 +8,7 @@ from panflow.arrays import namespace
 from panflow.methods._haze import Haze
 from panflow.methods._injection import (
     FILTER,
+    UNFITTED,
     combine,
     intensity_moments,
     interpolation_halo,
@@ -38,9 +39,9 @@ class Method:
     cost: ClassVar[float] = 2.0  # times brovey's
 
     guard: bool | None = None
-    haze: Array | None = None  # [B, C]
-    weights: Array | None = None  # [B, C]
-    moments: Moments | None = None  # of E and the low-pass PAN
+    haze: Array = UNFITTED  # [B, C]
+    weights: Array = UNFITTED  # [B, C]
+    moments: Moments = UNFITTED  # of E and the low-pass PAN
 
     def halo(self, ratio: YX) -> int:
         return max(FILTER, interpolation_halo(ratio))

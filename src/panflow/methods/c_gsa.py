@@ -10,6 +10,7 @@ from panflow.arrays import like, namespace, to_numpy
 from panflow.errors import InputError
 from panflow.methods._injection import (
     FILTER,
+    UNFITTED,
     combine,
     intensity_moments,
     interpolation_halo,
@@ -44,11 +45,11 @@ class Method:
 
     segments: int = 5
     labels: Array | None = None
-    weights: Array | None = None  # [B, C]
-    offset: Array | None = None  # w_0 [B, 1]
-    centres: Array | None = None  # [B, S, C], divided by the largest
-    largest: Array | None = None  # [B, C]
-    gains: Array | None = None  # [B, S, C]
+    weights: Array = UNFITTED  # [B, C]
+    offset: Array = UNFITTED  # w_0 [B, 1]
+    centres: Array = UNFITTED  # [B, S, C], divided by the largest
+    largest: Array = UNFITTED  # [B, C]
+    gains: Array = UNFITTED  # [B, S, C]
 
     def halo(self, ratio: YX) -> int:
         return max(FILTER + 2, interpolation_halo(ratio))
@@ -152,7 +153,7 @@ class Spectra:
         valid = np.ones_like(raw[:, :1], dtype=bool) if pair.ms_valid is None else to_numpy(pair.ms_valid[core])
         found = [_pixels(*images) for images in zip(raw, aligned, valid)]
         if self.samples:
-            found = [tuple(map(np.concatenate, zip(a, b))) for a, b in zip(self.samples, found)]
+            found = [(np.append(k, key), np.concatenate([x, y])) for (k, x), (key, y) in zip(self.samples, found)]
         self.samples = [_smallest(*member) for member in found]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import combine, intensity_moments, interpolation_halo, per_band, safe, solve
+from panflow.methods._injection import UNFITTED, combine, intensity_moments, interpolation_halo, per_band, safe, solve
 from panflow.ops.moments import Moments, at_ms, at_pan, total
 from panflow.ops.resample import atrous, ms_aligned, ms_up
 from panflow.types import YX, Array, Pair
@@ -24,8 +24,8 @@ class Method:
     citation: ClassVar[str] = "aiazzi2007"
     cost: ClassVar[float] = 1.0  # times brovey's
 
-    weights: Array | None = None  # [B, C]
-    moments: Moments | None = None  # of E and P
+    weights: Array = UNFITTED  # [B, C]
+    moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

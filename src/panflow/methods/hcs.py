@@ -6,7 +6,7 @@ from math import ceil
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import box, guarded, interpolation_halo, matched, modulation
+from panflow.methods._injection import UNFITTED, box, guarded, interpolation_halo, matched, modulation
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import lowpass, ms_up
 from panflow.types import YX, Array, Pair
@@ -29,7 +29,7 @@ class Method:
 
     guard: bool | None = None
     smart: bool = True
-    moments: Moments | None = None  # of I^2, P_L^2 and P^2
+    moments: Moments = UNFITTED  # of I^2, P_L^2 and P^2
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

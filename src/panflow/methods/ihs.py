@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import combine, intensity_moments, interpolation_halo, matched, with_pan
+from panflow.methods._injection import UNFITTED, combine, intensity_moments, interpolation_halo, matched, with_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -23,7 +23,7 @@ class Method:
     citation: ClassVar[str] = "tu2001"
     cost: ClassVar[float] = 1.1  # times brovey's
 
-    moments: Moments | None = None  # of E and P
+    moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

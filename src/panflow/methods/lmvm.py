@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import box, interpolation_halo, per_band, with_pan
+from panflow.methods._injection import UNFITTED, box, interpolation_halo, per_band, with_pan
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import lowpass
 from panflow.types import YX, Array, Pair
@@ -25,7 +25,7 @@ class Method:
     cost: ClassVar[float] = 2.3  # times brovey's
 
     radius: int = 3
-    mean: Array | None = None  # of E and P [B, C + 1]
+    mean: Array = UNFITTED  # of E and P [B, C + 1]
 
     def halo(self, ratio: YX) -> int:
         return self.radius + interpolation_halo(ratio)

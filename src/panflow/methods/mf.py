@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from panflow.arrays import like, namespace
-from panflow.methods._injection import guarded, interpolation_halo, modulation, pan_matched, with_pan
+from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, modulation, pan_matched, with_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import interpolate, ms_up
 from panflow.types import YX, Array, Pair
@@ -30,7 +30,7 @@ class Method:
     cost: ClassVar[float] = 1.4  # times brovey's
 
     guard: bool | None = None
-    moments: Moments | None = None  # of E and P
+    moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

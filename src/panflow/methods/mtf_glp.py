@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from panflow.methods._injection import matched_low, pyramid_halo, smooth_pan, with_pan
+from panflow.methods._injection import UNFITTED, matched_low, pyramid_halo, smooth_pan, with_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -23,7 +23,7 @@ class Method:
     citation: ClassVar[str] = "aiazzi2006"
     cost: ClassVar[float] = 1.7  # times brovey's
 
-    moments: Moments | None = None  # of E, low-pass PAN and P
+    moments: Moments = UNFITTED  # of E, low-pass PAN and P
 
     def halo(self, ratio: YX) -> int:
         return pyramid_halo(ratio)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import per_band, pyramid_halo, safe, unit_low
+from panflow.methods._injection import UNFITTED, per_band, pyramid_halo, safe, unit_low
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -25,7 +25,7 @@ class Method:
     citation: ClassVar[str] = "aiazzi2006"
     cost: ClassVar[float] = 1.9  # times brovey's
 
-    gain: Array | None = None  # [B, C]
+    gain: Array = UNFITTED  # [B, C]
 
     def halo(self, ratio: YX) -> int:
         return pyramid_halo(ratio)

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from panflow.arrays import namespace
 from panflow.methods._haze import Haze
 from panflow.methods._injection import (
+    UNFITTED,
     guarded,
     modulation,
     per_band,
@@ -36,9 +37,9 @@ class Method:
     cost: ClassVar[float] = 2.4  # times brovey's
 
     guard: bool | None = None
-    haze: Array | None = None  # [B, C]
-    pan_haze: Array | None = None  # [B, 1]
-    pan_mean: Array | None = None  # [B, 1]
+    haze: Array = UNFITTED  # [B, C]
+    pan_haze: Array = UNFITTED  # [B, 1]
+    pan_mean: Array = UNFITTED  # [B, 1]
 
     def halo(self, ratio: YX) -> int:
         return pyramid_halo(ratio)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import guarded, modulation, per_band, pyramid_halo, safe, unit_low, with_pan
+from panflow.methods._injection import UNFITTED, guarded, modulation, per_band, pyramid_halo, safe, unit_low, with_pan
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -28,9 +28,9 @@ class Method:
     cost: ClassVar[float] = 2.1  # times brovey's
 
     guard: bool | None = None
-    gain: Array | None = None  # [B, C]
-    mean: Array | None = None  # [B, C], of E
-    pan_mean: Array | None = None  # [B, 1]
+    gain: Array = UNFITTED  # [B, C]
+    mean: Array = UNFITTED  # [B, C], of E
+    pan_mean: Array = UNFITTED  # [B, 1]
 
     def halo(self, ratio: YX) -> int:
         return pyramid_halo(ratio)

@@ -8,7 +8,7 @@ import numpy as np
 
 from panflow.arrays import like, namespace
 from panflow.methods._cells import Cells
-from panflow.methods._injection import combine, guarded, interpolation_halo, modulation, solve
+from panflow.methods._injection import UNFITTED, combine, guarded, interpolation_halo, modulation, solve
 from panflow.ops.moments import at_ms, total
 from panflow.ops.resample import ms_aligned
 from panflow.types import YX, Array, Pair
@@ -39,8 +39,8 @@ class Method:
 
     guard: bool | None = None
     spatial: float = 0.62  # sigma_s / ratio
-    weights: Array | None = None  # T [B, C]
-    pan_mean: Array | None = None  # [B, 1]
+    weights: Array = UNFITTED  # T [B, C]
+    pan_mean: Array = UNFITTED  # [B, 1]
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio) + 2 * round(max(ratio) + 0.5)

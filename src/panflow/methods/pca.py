@@ -7,7 +7,15 @@ from typing import ClassVar, Self
 import numpy as np
 
 from panflow.arrays import like, namespace, to_numpy
-from panflow.methods._injection import combine, intensity_moments, interpolation_halo, matched, per_band, with_pan
+from panflow.methods._injection import (
+    UNFITTED,
+    combine,
+    intensity_moments,
+    interpolation_halo,
+    matched,
+    per_band,
+    with_pan,
+)
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -26,8 +34,8 @@ class Method:
     citation: ClassVar[str] = "chavez1989"
     cost: ClassVar[float] = 0.8  # times brovey's
 
-    weights: Array | None = None  # [B, C]
-    moments: Moments | None = None  # of E and P
+    weights: Array = UNFITTED  # [B, C]
+    moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

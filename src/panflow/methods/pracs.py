@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from panflow.arrays import namespace
 from panflow.methods._injection import (
+    UNFITTED,
     combine,
     guarded,
     interpolation_halo,
@@ -41,14 +42,14 @@ class Method:
 
     guard: bool | None = None
     beta: float = 0.95
-    scene: Moments | None = None  # of E and P
-    share: Array | None = None  # r [B, C]
-    weights: Array | None = None  # of J: [B, C, C], one row a band
-    offset: Array | None = None  # of J: [B, C]
-    low_mean: Array | None = None  # of J: [B, C]
-    excess: Array | None = None  # mean of I_b - J_b: [B, C]
-    gain: Array | None = None  # w [B, C]
-    likeness: Array | None = None  # corr(I, E_b) [B, C]
+    scene: Moments = UNFITTED  # of E and P
+    share: Array = UNFITTED  # r [B, C]
+    weights: Array = UNFITTED  # of J: [B, C, C], one row a band
+    offset: Array = UNFITTED  # of J: [B, C]
+    low_mean: Array = UNFITTED  # of J: [B, C]
+    excess: Array = UNFITTED  # mean of I_b - J_b: [B, C]
+    gain: Array = UNFITTED  # w [B, C]
+    likeness: Array = UNFITTED  # corr(I, E_b) [B, C]
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from panflow.methods._injection import box, guarded, interpolation_halo, modulation
+from panflow.methods._injection import UNFITTED, box, guarded, interpolation_halo, modulation
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import lowpass, ms_up
 from panflow.types import YX, Array, Pair
@@ -25,7 +25,7 @@ class Method:
 
     guard: bool | None = None
     radius: int = 9
-    pan_mean: Array | None = None  # [B, 1]
+    pan_mean: Array = UNFITTED  # [B, 1]
 
     def halo(self, ratio: YX) -> int:
         return max(self.radius, interpolation_halo(ratio))

@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from panflow.methods._injection import guarded, interpolation_halo, modulation, pan_matched, smoothing, with_pan
+from panflow.methods._injection import (
+    UNFITTED,
+    guarded,
+    interpolation_halo,
+    modulation,
+    pan_matched,
+    smoothing,
+    with_pan,
+)
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import lowpass, ms_up
 from panflow.types import YX, Array, Pair
@@ -24,7 +32,7 @@ class Method:
     cost: ClassVar[float] = 1.0  # times brovey's
 
     guard: bool | None = None
-    moments: Moments | None = None  # of E and P
+    moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
         return interpolation_halo(ratio)

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from panflow.arrays import like, namespace
-from panflow.methods._injection import interpolation_halo, per_band, solve_nonnegative
+from panflow.methods._injection import UNFITTED, interpolation_halo, per_band, reduction_phase, solve_nonnegative
 from panflow.ops.banded import Banded, apply_terms
 from panflow.ops.moments import at_ms, total
 from panflow.ops.resample import interpolate, ms_aligned, ms_up
@@ -55,9 +55,9 @@ class Method:
     cost: ClassVar[float] = 15.0  # times brovey's
 
     parameters: Parameters | None = None  # None: by sensor
-    weights: Array | None = None  # w [B, C]
-    offset: Array | None = None  # w_0 [B, 1]
-    alpha: Array | None = None  # [B, 1]
+    weights: Array = UNFITTED  # w [B, C]
+    offset: Array = UNFITTED  # w_0 [B, 1]
+    alpha: Array = UNFITTED  # [B, 1]
 
     def halo(self, ratio: YX) -> int:
         # a step looks as far as down and up go (one MS pixel each) and two differences
@@ -87,7 +87,7 @@ class Method:
 
     def __call__(self, pair: Pair) -> Array:
         xp = namespace(pair.pan)
-        p = self.parameters
+        p = self.parameters or OTHER
         grid = _Reduction(pair)
         w, alpha = per_band(self.weights, pair.pan), per_band(self.alpha, pair.pan)
         ms, pan = ms_aligned(pair), pair.pan - per_band(self.offset, pair.pan)
@@ -104,17 +104,14 @@ class Method:
 
 
 class _Reduction:
-    """Bilinear reduction to the MS grid and interpolation back; the toolbox's grids share corners."""
+    """Bilinear reduction to the MS grid and interpolation back."""
 
     def __init__(self, pair: Pair):
         self.ratio, self.size = pair.ratio, pair.size
-        self.phase = tuple((r - 1) / 2 for r in pair.ratio) if pair.toolbox else pair.common_phase
-        self.terms = [
-            tuple(
-                _triangle(fine, coarse, float(r), float(p))
-                for fine, coarse, r, p in zip(pair.size, pair.ms_size, pair.ratio, self.phase)
-            )
-        ]
+        self.phase = reduction_phase(pair)
+        (height, width), (h, w) = pair.size, pair.ms_size
+        rows = _triangle(height, h, float(pair.ratio[0]), float(self.phase[0]))
+        self.terms = [(rows, _triangle(width, w, float(pair.ratio[1]), float(self.phase[1])))]
 
     def down(self, image: Array) -> Array:
         return apply_terms(image, self.terms)
