@@ -5,7 +5,8 @@ from math import ceil
 from typing import Any
 
 from panflow.arrays import namespace
-from panflow.methods._injection import FILTER, reduction_phase
+from panflow.methods._injection import FILTER
+from panflow.methods._lowpass import reduction_phase
 from panflow.ops.kernels import Separable, mtf
 from panflow.ops.moments import Moments, at_ms, total
 from panflow.ops.resample import REACH, by_band, decimate, lowpass, ms_up, precision, shrink

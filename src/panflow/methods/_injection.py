@@ -4,7 +4,6 @@ Notation of every file: E = ms_up, P = pan, P_L = a low-pass of PAN, I = an inte
 """
 
 from collections.abc import Iterable
-from functools import cache
 from math import ceil
 from typing import Any
 
@@ -12,9 +11,9 @@ import numpy as np
 from scipy.optimize import nnls
 
 from panflow.arrays import like, namespace, to_numpy
-from panflow.ops.kernels import TAPS, Separable, generic_lowpass, mtf
+from panflow.ops.kernels import TAPS
 from panflow.ops.moments import Moments
-from panflow.ops.resample import REACH, interpolate, lowpass, ms_up, pan_low, precision, shrink
+from panflow.ops.resample import REACH, ms_up
 from panflow.types import YX, Array, Pair
 
 FILTER = TAPS // 2  # radius of the MTF filters, PAN pixels
@@ -49,11 +48,6 @@ def matched(pan: Array, source: tuple[Array, Array], target: tuple[Array, Array]
     xp = namespace(std)
     gain = wanted_std / xp.where(std > 0, std, xp.ones_like(std))
     return per_band(gain, pan) * (pan - per_band(mean, pan)) + per_band(wanted_mean, pan)
-
-
-def smooth_pan(pair: Pair) -> Array:
-    """The toolbox's LPfilterGauss of PAN, used to match its contrast to that of MS."""
-    return lowpass(pair.pan, generic_lowpass(pair.ratio, precision(pair.pan)))
 
 
 def safe(denominator: Array) -> Array:
@@ -126,38 +120,6 @@ def pan_matched(pair: Pair, moments: Moments, image: Array, source: int = -1) ->
     return matched(image, (moments.mean[:, -1:], std[:, source, None]), target)
 
 
-def unit_low(pair: Pair) -> Array:
-    """`pan_low` with filters of unit sum, so that a constant PAN stays what it is, [B, C, H, W].
-
-    The toolbox leaves the sum at 0.998 to 0.999; so do toolbox pairs.
-    """
-    low = pan_low(pair)
-    if pair.toolbox:
-        return low
-    sums = [float(mtf(gain, pair.ratio).full().sum()) for gain in pair.sensor.gains]
-    return low / like(np.array(sums)[None, :, None, None], low)
-
-
-def matched_low(pair: Pair, moments: Moments, source: int) -> tuple[Array, Array]:
-    """`pan_matched` PAN and the low-pass of it through each band's MTF, decimated and interpolated back."""
-    pan = pan_matched(pair, moments, pair.pan, source)
-    if pair.toolbox:  # the filters' sums are not 1, so matching and filtering do not commute
-        return pan, pan_low(pair, pan)
-    return pan, pan_matched(pair, moments, unit_low(pair), source)
-
-
-@cache
-def box(size: YX) -> Separable:
-    """The mean over a window of odd sizes (rows, columns)."""
-    rows, columns = ((1 / n,) * int(n) for n in size)
-    return Separable(((rows, columns),))
-
-
-def smoothing(ratio: YX) -> Separable:
-    """The box of HPF and SFIM: ratio + 1, the next odd size."""
-    return box(tuple(2 * ceil(r / 2) + 1 for r in ratio))
-
-
 def guarded(guard: bool | None, pair: Pair) -> bool:
     """Whether a method's guard is on: as asked, else for all pairs but the toolbox's."""
     return not pair.toolbox if guard is None else guard
@@ -166,16 +128,3 @@ def guarded(guard: bool | None, pair: Pair) -> bool:
 def reread(scene: Iterable[Pair]) -> Iterable[Pair]:
     """A scene that can be passed through more than once: itself, or all its pairs where it is an iterator."""
     return list(scene) if iter(scene) is scene else scene
-
-
-def reduction_phase(pair: Pair) -> YX:
-    """Where the MS grid lies for MATLAB-like reductions: the toolbox has the grids share corners, others as they do."""
-    down, across = pair.ratio
-    return ((down - 1) / 2, (across - 1) / 2) if pair.toolbox else pair.common_phase
-
-
-def reduced_pan(pair: Pair, image: Array) -> Array:
-    """An image on PAN's grid reduced to the MS grid and interpolated back, bicubic both times."""
-    phase = reduction_phase(pair)
-    low = shrink(image, pair.ratio, pair.ms_size, phase)
-    return interpolate(low, pair.ratio, phase, pair.size, kind="cubic")

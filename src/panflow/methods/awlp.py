@@ -5,15 +5,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import (
-    UNFITTED,
-    guarded,
-    interpolation_halo,
-    modulation,
-    pan_matched,
-    reduced_pan,
-    with_pan,
-)
+from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, modulation, pan_matched, with_pan
+from panflow.methods._lowpass import reduced_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import atrous, ms_up
 from panflow.types import YX, Array, Pair

@@ -15,9 +15,9 @@ from panflow.methods._injection import (
     matched,
     modulation,
     per_band,
-    smooth_pan,
     solve,
 )
+from panflow.methods._lowpass import smooth_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair

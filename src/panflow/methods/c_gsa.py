@@ -8,6 +8,7 @@ import numpy as np
 
 from panflow.arrays import like, namespace, to_numpy
 from panflow.errors import InputError
+from panflow.methods._clusters import Spectra, clusters
 from panflow.methods._injection import (
     FILTER,
     UNFITTED,
@@ -20,11 +21,9 @@ from panflow.methods._injection import (
     solve,
 )
 from panflow.ops.kernels import generic_lowpass
-from panflow.ops.moments import Moments, at_ms, measure, ms_core, pan_core, total
+from panflow.ops.moments import Moments, at_ms, measure, pan_core, total
 from panflow.ops.resample import decimate, ms_aligned, ms_up, precision
 from panflow.types import YX, Array, Pair
-
-SAMPLE = 16384  # distinct spectra of a scene that the segments are found from
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Method:
         offset = m.mean[:, -1:] - namespace(weights).sum(weights * m.mean[:, :-1], axis=1, keepdims=True)
         found = replace(self, weights=weights, offset=offset)
         if self.labels is None:
-            centres, largest = zip(*(_clusters(sample, self.segments) for _, sample in spectra.samples))
+            centres, largest = zip(*(clusters(sample, self.segments) for _, sample in spectra.samples))
             found = replace(found, centres=like(np.stack(centres), weights), largest=like(np.stack(largest), weights))
         gains = [_gain(part, weights) for part in found._moments(scene)]
         return replace(found, gains=namespace(weights).stack(gains, axis=1))
@@ -139,52 +138,3 @@ def _by_segment(bands: Array, segments: Array, valid: Array | None, count: int) 
 def _gain(moments: Moments, weights: Array) -> Array:
     _, std, covariance = intensity_moments(moments, weights)
     return covariance / safe(std**2)
-
-
-class Spectra:
-    """For each batch member the spectra [n, C] with the smallest hashes, and these: the same for any tiles."""
-
-    def __init__(self) -> None:
-        self.samples: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def add(self, pair: Pair) -> None:
-        core = (..., *ms_core(pair))
-        raw, aligned = to_numpy(pair.ms[core]), to_numpy(ms_aligned(pair)[core])
-        valid = np.ones_like(raw[:, :1], dtype=bool) if pair.ms_valid is None else to_numpy(pair.ms_valid[core])
-        found = [_pixels(*images) for images in zip(raw, aligned, valid)]
-        if self.samples:
-            found = [(np.append(k, key), np.concatenate([x, y])) for (k, x), (key, y) in zip(self.samples, found)]
-        self.samples = [_smallest(*member) for member in found]
-
-
-def _pixels(raw: np.ndarray, aligned: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    key = np.zeros(int(valid.sum()), dtype=np.uint64)
-    for band in raw:
-        key = (key ^ band[valid[0]].astype(np.float64).view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(32)
-    return key, aligned[:, valid[0]].T.astype(np.float64)
-
-
-def _smallest(key: np.ndarray, spectra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    key, first = np.unique(key, return_index=True)
-    return key[:SAMPLE], spectra[first[:SAMPLE]]
-
-
-def _clusters(spectra: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Centres [count, C] of k-means on spectra divided by the bands' largest values, and these [C].
-
-    The first centres are spread evenly over the order of brightness.
-    """
-    if not len(spectra):
-        return np.zeros((count, spectra.shape[1])), np.ones(spectra.shape[1])
-    largest = np.abs(spectra).max(axis=0)
-    largest = np.where(largest > 0, largest, 1.0)
-    x = spectra / largest
-    centres = x[np.argsort(x.sum(axis=1), kind="stable")[np.linspace(0, len(x) - 1, count).round().astype(int)]]
-    for _ in range(100):
-        nearest = ((centres**2).sum(axis=1) - 2 * x @ centres.T).argmin(axis=1)
-        moved = [x[nearest == s].mean(axis=0) if (nearest == s).any() else centres[s] for s in range(count)]
-        if np.allclose(moved, centres, rtol=0, atol=1e-12):
-            break
-        centres = np.stack(moved)
-    return centres, largest

@@ -6,7 +6,8 @@ from math import ceil
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, box, guarded, interpolation_halo, matched, modulation
+from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, matched, modulation
+from panflow.methods._lowpass import box
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import lowpass, ms_up
 from panflow.types import YX, Array, Pair

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, box, interpolation_halo, per_band, with_pan
+from panflow.methods._injection import UNFITTED, interpolation_halo, per_band, with_pan
+from panflow.methods._lowpass import box
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import lowpass
 from panflow.types import YX, Array, Pair

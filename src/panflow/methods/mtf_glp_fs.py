@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, per_band, pyramid_halo, safe, unit_low
+from panflow.methods._injection import UNFITTED, per_band, pyramid_halo, safe
+from panflow.methods._lowpass import unit_low
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from panflow.methods._injection import UNFITTED, guarded, matched_low, modulation, pyramid_halo, smooth_pan, with_pan
+from panflow.methods._injection import UNFITTED, guarded, modulation, pyramid_halo, with_pan
+from panflow.methods._lowpass import matched_low, smooth_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair

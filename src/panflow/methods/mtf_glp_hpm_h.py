@@ -6,17 +6,8 @@ from typing import ClassVar, Self
 
 from panflow.arrays import namespace
 from panflow.methods._haze import Haze
-from panflow.methods._injection import (
-    UNFITTED,
-    guarded,
-    modulation,
-    per_band,
-    pyramid_halo,
-    smooth_pan,
-    solve,
-    unit_low,
-    with_pan,
-)
+from panflow.methods._injection import UNFITTED, guarded, modulation, per_band, pyramid_halo, solve, with_pan
+from panflow.methods._lowpass import smooth_pan, unit_low
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair

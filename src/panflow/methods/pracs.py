@@ -13,12 +13,12 @@ from panflow.methods._injection import (
     matched,
     modulation,
     per_band,
-    reduced_pan,
     reread,
     safe,
     solve,
     with_pan,
 )
+from panflow.methods._lowpass import reduced_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair

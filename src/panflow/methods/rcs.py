@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from panflow.methods._injection import UNFITTED, box, guarded, interpolation_halo, modulation
+from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, modulation
+from panflow.methods._lowpass import box
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import lowpass, ms_up
 from panflow.types import YX, Array, Pair

@@ -4,15 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from panflow.methods._injection import (
-    UNFITTED,
-    guarded,
-    interpolation_halo,
-    modulation,
-    pan_matched,
-    smoothing,
-    with_pan,
-)
+from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, modulation, pan_matched, with_pan
+from panflow.methods._lowpass import smoothing
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import lowpass, ms_up
 from panflow.types import YX, Array, Pair

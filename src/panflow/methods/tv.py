@@ -9,7 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from panflow.arrays import like, namespace
-from panflow.methods._injection import UNFITTED, interpolation_halo, per_band, reduction_phase, solve_nonnegative
+from panflow.methods._injection import UNFITTED, interpolation_halo, per_band, solve_nonnegative
+from panflow.methods._lowpass import reduction_phase
 from panflow.ops.banded import Banded, apply_terms
 from panflow.ops.moments import at_ms, total
 from panflow.ops.resample import interpolate, ms_aligned, ms_up
