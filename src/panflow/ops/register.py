@@ -3,7 +3,8 @@
 PAN, blurred by the sensor's MTF and sampled at MS positions, is a linear mix of the bands where the position is
 right [vivone2021]. So the offset is the one at which a regression of PAN on the bands explains most. It is
 searched on whole pixels, refined by Gauss-Newton steps that let the regression also use PAN's two gradients, and
-measured in many windows of a scene: their agreement is the confidence. All in NumPy.
+measured in many windows of a scene: their agreement is the confidence. Where bands are displaced against each
+other, they are brought together first. All in NumPy.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from scipy.ndimage import map_coordinates, spline_filter, uniform_filter
 
 from panflow.arrays import to_numpy
 from panflow.ops import kernels
-from panflow.ops.resample import lowpass
+from panflow.ops.displacement import displacements
+from panflow.ops.resample import interpolate, lowpass
 from panflow.types import YX, Pair
 
 SEARCH = 4  # PAN pixels, in every direction
@@ -24,8 +26,9 @@ SMOOTH = 15  # MS pixels of the local mean that is removed: offsets show in stru
 MARGIN = 6  # MS pixels at a window's border that filters have not fully seen
 AGREE = 0.35  # PAN pixels within which a window agrees with the consensus
 CONFIDENT = 0.5
-BLOCK = 24  # MS pixels of the blocks in which a band has its own relation to PAN
+BAND_WINDOWS = 6  # windows, the best, in which bands are compared with each other
 MINIMUM = 256  # MS pixels that a window must offer
+PATCH = 20  # MS pixels of structure that count as one independent observation
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,24 @@ class _Window:
         self.spline = spline_filter(self.pan_structure, order=3)
         low, high = np.quantile(ms[:, seen], [0.005, 0.995], axis=1)[..., None, None]
         flat = np.clip(ms, low, high)  # clouds and glints, far above the rest, must not rule the regression
-        self.bands = np.stack([_structure(band, valid, [SMOOTH] * 2)[seen] for band in flat], axis=1)
+        self.ratio, self.seen = ratio, seen
+        self.images = np.stack([_structure(band, valid, [SMOOTH] * 2) for band in flat])
+        self.use(self.images)
+        self.usable = self.basis.shape[1] > 0 and float(self.pan_structure.std()) > 0
+
+    def use(self, images: np.ndarray) -> None:
+        """Compare PAN with these images [C, h, w] of the bands."""
+        self.bands = images[:, self.seen].T
         self.bands = self.bands - self.bands.mean(axis=0)
         u, scale, _ = np.linalg.svd(self.bands, full_matrices=False)
         self.basis = u[:, scale > 1e-8 * scale[0]] if scale[0] > 0 else u[:, :0]
-        blocks = (np.arange(size[0]) // BLOCK)[:, None] * 10000 + (np.arange(size[1]) // BLOCK)[None, :]
-        self.block = np.unique(blocks[seen], return_inverse=True)[1]
-        self.usable = self.basis.shape[1] > 0 and float(self.pan_structure.std()) > 0
+
+    def gather(self, moves: np.ndarray) -> None:
+        """Bring bands together that are displaced by `moves` [C, 2] PAN pixels."""
+        phases = [(y / self.ratio[0], x / self.ratio[1]) for y, x in moves]
+        size = self.seen.shape
+        moved = [interpolate(image[None, None], (1.0, 1.0), p, size)[0, 0] for image, p in zip(self.images, phases)]
+        self.use(np.stack(moved))
 
     def pan(self, offset: np.ndarray, exact: bool = True) -> np.ndarray:
         """PAN's structure where the MS pixels lie when they are moved by an offset (rows, columns), [n]."""
@@ -100,6 +114,11 @@ class _Window:
         """Share of PAN's structure that the bands explain."""
         energy = float(pan @ pan)
         return float(np.sum((self.basis.T @ pan) ** 2)) / energy if energy > 0 else 0.0
+
+    def beyond_chance(self, r2: float) -> float:
+        """r2 without what bands that have nothing to do with PAN would explain of so few pixels."""
+        chance = min(0.99, (self.basis.shape[1] + 2) * PATCH / len(self.bands))
+        return max(0.0, (r2 - chance) / (1 - chance))
 
     def gradients(self, offset: np.ndarray) -> np.ndarray:
         """PAN's derivatives along rows and columns at MS positions, [n, 2]; within a quarter pixel of the offset."""
@@ -124,31 +143,6 @@ class _Window:
                 break
         return offset
 
-    def refine_band(self, band: int, offset: np.ndarray, steps: int = 8) -> tuple[np.ndarray | None, float]:
-        """The same for one band, which follows PAN by its own gain in every block; and how well it follows."""
-        start, target, count = offset, self.bands[:, band], self.block.max() + 1
-
-        def mean(values: np.ndarray) -> np.ndarray:
-            return (np.bincount(self.block, values, count) / np.bincount(self.block, minlength=count))[self.block]
-
-        target = target - mean(target)
-        explained = 0.0
-        for _ in range(steps):
-            pan = self.pan(offset)
-            pan = pan - mean(pan)
-            gain = mean(pan * target) / np.maximum(mean(pan * pan), 1e-12)
-            residual = target - gain * pan
-            explained = 1 - float(residual @ residual) / max(float(target @ target), 1e-12)
-            slopes = self.gradients(offset)
-            slopes = gain[:, None] * (slopes - np.stack([mean(s) for s in slopes.T], axis=1))
-            move = np.linalg.lstsq(slopes, residual, rcond=1e-8)[0]
-            offset = offset + np.clip(move, -1, 1)
-            if np.abs(offset - start).max() > 2:
-                return None, explained
-            if np.abs(move).max() < 0.01:
-                break
-        return offset, explained
-
 
 def register(windows: Iterable[Pair], *, per_band: bool = True) -> Registration:
     """The offset of MS against PAN, from windows of a scene (one pair, batch 1, for a whole image)."""
@@ -157,41 +151,46 @@ def register(windows: Iterable[Pair], *, per_band: bool = True) -> Registration:
         return Registration()
     offsets = [np.array([y, x], float) for y in range(-SEARCH, SEARCH + 1) for x in range(-SEARCH, SEARCH + 1)]
     surface = np.array([[w.r2(w.pan(o, exact=False)) for o in offsets] for w in prepared])
-    weight = surface.max(axis=1) ** 2  # windows in which PAN and bands have little in common say little
+    # windows in which PAN and bands have little in common say little
+    weight = np.array([w.beyond_chance(r2) for w, r2 in zip(prepared, surface.max(axis=1))]) ** 2
     if weight.sum() <= 0:
         return Registration(windows=len(prepared))
     start = offsets[int(np.argmax(weight @ surface))]
-    found = [(w, o) for w, o in ((w, w.refine(start)) for w in prepared) if o is not None]
     nominal = float(weight @ np.array([w.r2(w.pan(np.zeros(2))) for w in prepared]) / weight.sum())
+    result = replace(_consensus(prepared, weight, start), r2_before=nominal)
+    if result.r2_after < nominal - 1e-3:
+        result = replace(result, confidence=0.0)
+    if not (per_band and result.confident):
+        return result
+    best = [prepared[k] for k in np.argsort(-weight)[:BAND_WINDOWS]]
+    moves = displacements([(w.images, w.seen) for w in best], prepared[0].ratio)
+    if not moves.any():
+        return result
+    for w in prepared:
+        w.gather(moves)
+    gathered, mean = _consensus(prepared, weight, np.array(result.shift)), moves.mean(axis=0)
+    if not gathered.confident:
+        return result
+    shift = (gathered.shift[0] + float(mean[0]), gathered.shift[1] + float(mean[1]))
+    own = tuple((float(y), float(x)) for y, x in moves - mean)
+    return replace(gathered, shift=shift, band_shifts=own, r2_before=nominal)
+
+
+def _consensus(windows: list[_Window], weight: np.ndarray, start: np.ndarray) -> Registration:
+    """What the windows, each refined from a common start, agree on; one that runs away disagrees by its weight."""
+    found = [(w, o) for w, o in ((w, w.refine(start)) for w in windows) if o is not None]
+    lost = sum(v for w, v in zip(windows, weight) if all(w is not kept for kept, _ in found))
     if not found:
-        return Registration(r2_before=nominal, r2_after=nominal, windows=len(prepared))
-    kept = [w for w, _ in found]
-    own = np.array([w.r2(w.pan(o)) for w, o in found])
-    shift = _weighted_median(np.array([o for _, o in found]), own**2)
-    agree = (np.abs(np.array([o for _, o in found]) - shift).max(axis=1) < AGREE) @ own**2 / max(np.sum(own**2), 1e-12)
-    after = float(np.average([w.r2(w.pan(shift)) for w in kept], weights=np.maximum(own**2, 1e-12)))
-    confidence = float(agree * len(found) / len(prepared) * np.clip(after / 0.6, 0, 1))
-    if np.abs(shift).max() > SEARCH + 0.5 or after < nominal - 1e-3:
-        confidence = 0.0
-    result = Registration((float(shift[0]), float(shift[1])), confidence, nominal, after, windows=len(prepared))
-    return replace(result, band_shifts=_band_shifts(kept, shift)) if per_band and result.confident else result
-
-
-def _band_shifts(windows: list[_Window], shift: np.ndarray) -> tuple[YX, ...]:
-    """Every band's displacement against the consensus, where at least four windows agree on more than a quarter of a pixel."""
-    shifts = []
-    for band in range(windows[0].bands.shape[1]):
-        found = [w.refine_band(band, shift) for w in windows]
-        sure = [(o - shift, r2) for o, r2 in found if o is not None and r2 > 0.4]
-        if len(sure) < max(4, len(windows) / 2):
-            shifts.append((0.0, 0.0))
-            continue
-        moves, weights = np.array([m for m, _ in sure]), np.array([r2 for _, r2 in sure])
-        move = _weighted_median(moves, weights)
-        spread = float(_weighted_median(np.abs(moves - move), weights).max())
-        small = np.abs(move).max() < 0.25 or spread > max(0.15, 0.3 * np.abs(move).max())
-        shifts.append((0.0, 0.0) if small else (float(move[0]), float(move[1])))
-    return tuple(shifts)
+        return Registration(windows=len(windows))
+    offsets = np.array([o for _, o in found])
+    own = np.maximum([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in found], 1e-12)
+    shift = _weighted_median(offsets, own)
+    agree = float((np.abs(offsets - shift).max(axis=1) < AGREE) @ own / (own.sum() + lost))
+    fits = [w.r2(w.pan(shift)) for w, _ in found]
+    after = float(np.average(fits, weights=own))
+    common = float(np.average([w.beyond_chance(fit) for (w, _), fit in zip(found, fits)], weights=own))
+    confidence = agree * min(1.0, common / 0.6) if np.abs(shift).max() <= SEARCH + 0.5 else 0.0
+    return Registration((float(shift[0]), float(shift[1])), confidence, r2_after=after, windows=len(windows))
 
 
 def _structure(image: np.ndarray, valid: np.ndarray, size: list[float]) -> np.ndarray:
