@@ -49,7 +49,7 @@ def place(pan: Grid, ms: Grid, to_pan_crs: Any = None) -> Placement:
         return _shared_corner(pan, ms, dummy)
     if to_pan_crs is None:
         relation = ~pan.transform * ms.transform  # MS pixel corners to PAN pixel corners
-        if _aligned(relation):
+        if _aligned(relation, ms.size):
             ratio = (relation.e, relation.a)
             phase = (relation.f + relation.e / 2 - 0.5, relation.c + relation.a / 2 - 0.5)
             _check(ratio, phase, pan, ms.size)
@@ -57,9 +57,10 @@ def place(pan: Grid, ms: Grid, to_pan_crs: Any = None) -> Placement:
     return _warped(pan, ms, to_pan_crs)
 
 
-def _aligned(relation: Affine, slack: float = 1e-3) -> bool:
-    """Both axes run along PAN's: off-diagonal terms move no pixel by more than a thousandth per pixel."""
-    return relation.a > 0 and relation.e > 0 and max(abs(relation.b), abs(relation.d)) < slack
+def _aligned(relation: Affine, ms_size: tuple[int, int], slack: float = 0.05) -> bool:
+    """Both axes run along PAN's: off-diagonal terms move no MS pixel by more than `slack` PAN pixels."""
+    drift = max(abs(relation.b) * ms_size[0], abs(relation.d) * ms_size[1])
+    return relation.a > 0 and relation.e > 0 and drift < slack
 
 
 def _shared_corner(pan: Grid, ms: Grid, dummy: bool) -> Placement:
@@ -69,10 +70,11 @@ def _shared_corner(pan: Grid, ms: Grid, dummy: bool) -> Placement:
         else "no CRS or geotransform in "
         + " and ".join(name for name, grid in (("PAN", pan), ("MS", ms)) if not grid.located)
     )
+    ratio = tuple(_whole_ratio(p, m) for p, m in zip(pan.size, ms.size))
     sizes = [(abs(g.transform.e), abs(g.transform.a)) for g in (ms, pan)]
-    ratio = tuple(a / b for a, b in zip(*sizes)) if min(sizes[1]) > 0 else (1.0, 1.0)
-    if min(ratio) <= 1.01 or ms.transform == Affine.identity() or pan.transform == Affine.identity():
-        ratio = tuple(_whole_ratio(p, m) for p, m in zip(pan.size, ms.size))
+    if not dummy and Affine.identity() not in (ms.transform, pan.transform) and min(sizes[1]) > 0:
+        pixels = tuple(a / b for a, b in zip(*sizes))  # extents may differ, but units may, too
+        ratio = pixels if all(0.5 < p / r < 2 for p, r in zip(pixels, ratio)) else ratio
     phase = tuple((r - 1) / 2 for r in ratio)
     _check(ratio, phase, pan, ms.size)
     note = f"{why}: PAN and MS are assumed to share their upper left corner, ratio {ratio[0]:g} x {ratio[1]:g}"
