@@ -109,7 +109,8 @@ def _warped(pan: Grid, ms: Grid, to_pan_crs: Any) -> Placement:
         xs, ys = ms.transform * (columns, rows)
         if to_pan_crs is not None:
             xs, ys = (np.asarray(v) for v in to_pan_crs(xs, ys))
-        c, r = ~pan.transform * (xs, ys)
+        with np.errstate(invalid="ignore"):  # points without coordinates are found below
+            c, r = ~pan.transform * (xs, ys)
         return r, c
 
     h, w = ms.size
