@@ -7,11 +7,13 @@ sensor's counts. Whatever concerns the whole scene is in `Statistics`, so that t
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import ceil
+from math import ceil, floor
+from typing import Any
 
 import numpy as np
 
 from panflow.arrays import namespace
+from panflow.errors import InputError
 from panflow.ops import kernels
 from panflow.ops.kernels import TAPS, Separable
 from panflow.ops.moments import Moments, at_ms
@@ -23,9 +25,25 @@ RADIUS = 6  # where that window ends, MS pixels
 NOISE = 1e-3  # what a local regression counts as noise, in squared units of the answer
 
 
-def halo(ratio: YX) -> int:
-    """PAN pixels that the inputs look at: MTF filter, then interpolation from MS; local regressions reach less."""
-    return TAPS // 2 + ceil((REACH + 1) * max(ratio)) + 1
+IMAGES = {"ms", "ms_up", "pan"}  # inputs that ask for nothing but the transform
+
+
+def needs_statistics(names: Iterable[str]) -> bool:
+    """Whether some of the inputs rest on statistics of the scene."""
+    return not IMAGES.issuperset(names)
+
+
+def halo(ratio: YX, names: Iterable[str]) -> int:
+    """PAN pixels that the inputs look at: interpolation from MS, after the MTF filter where physics is asked for
+    (local regressions reach less)."""
+    interpolated = ceil((REACH + 1) * max(ratio)) + 1
+    return interpolated + TAPS // 2 if needs_statistics(names) else interpolated
+
+
+def coarse(size: tuple[int, int], ratio: YX) -> tuple[int, int]:
+    """The size of the MS grid that covers a PAN grid, and no more."""
+    y, x = (ceil(n / r - 1e-6) for n, r in zip(size, ratio))
+    return y, x
 
 
 @dataclass(frozen=True)
@@ -76,15 +94,28 @@ def _window() -> Separable:
 class View:
     """A pair as networks see it; every property is [B, C, H, W] unless it says otherwise, and made when asked for.
 
-    unit [B, C, 1, 1]: counts per unit of the network's answer. With m the interpolated band and P' = PAN brought
-    to the band's mean and standard deviation (by those of its low-pass), P'_L its low-pass:
+    unit [B, C, 1, 1]: counts per unit of the network's answer; phase: where MS pixel (0, 0) was centred in what the
+    network learned from, in PAN pixels, for networks that take `ms` itself (None: anywhere). With m the interpolated
+    band and P' = PAN brought to the band's mean and standard deviation (by those of its low-pass), P'_L its low-pass:
     """
 
-    def __init__(self, pair: Pair, transform: Transform, statistics: Statistics, unit: Array):
+    def __init__(
+        self,
+        pair: Pair,
+        transform: Transform,
+        statistics: Statistics | None,
+        unit: Array,
+        phase: float | None = None,
+    ):
         self._pair, self._transform, self._unit = pair, transform, unit
-        self._s = Statistics(
-            *(namespace(pair.ms).astype(getattr(statistics, n), pair.ms.dtype) for n in Statistics.__annotations__)
-        )
+        self._statistics, self._phase = statistics, phase
+
+    @cached_property
+    def _s(self) -> Statistics:
+        if self._statistics is None:
+            raise InputError("the model knows nothing of the scene yet: call fit([pair]) first")
+        convert, names = namespace(self._pair.ms).astype, Statistics.__annotations__
+        return Statistics(*(convert(getattr(self._statistics, name), self._pair.ms.dtype) for name in names))
 
     @cached_property
     def counts(self) -> Array:
@@ -93,8 +124,27 @@ class View:
 
     @cached_property
     def ms(self) -> Array:
-        """MS through the transform, [B, C, h, w]."""
-        return self._transform.ms(self._pair.ms)
+        """MS through the transform, [B, C, ceil(H / r), ceil(W / r)], where the window begins and no context around
+        it; brought to `phase`, where that is given."""
+        pair, size = self._pair, coarse(self._pair.size, self._pair.ratio)
+        shifts = tuple(self._shift(phase) for phase in pair.phase)
+        seen = self._transform.ms(pair.ms)
+        if size == pair.ms_size and not any(any(shift) for shift in shifts):
+            return seen
+
+        def move(bands: Array, shift: Any) -> Array:
+            return interpolate(bands, (1.0, 1.0), shift, size, "symmetric")
+
+        return by_band(seen, shifts, move)
+
+    def _shift(self, phase: YX) -> YX:
+        """By how many MS pixels a band must move up and left to lie as the network knows it: whole pixels alone
+        where it knows all phases."""
+        y, x = (
+            floor((p + 0.5) / r) if self._phase is None else (p - self._phase) / r
+            for p, r in zip(phase, self._pair.ratio)
+        )
+        return y, x
 
     @cached_property
     def ms_up(self) -> Array:
@@ -136,7 +186,7 @@ class View:
         """(P' - P' through the MTF) / unit: no decimation, so nothing rings."""
         pan, ratio = self._pair.pan, self._pair.ratio
 
-        def smooth(image: Array, gain: float) -> Array:
+        def smooth(image: Array, gain: Any) -> Array:
             return lowpass(image, kernels.mtf(gain, ratio, precision(image)))
 
         return (pan - by_band(pan, self._pair.sensor.gains, smooth)) * self._gain
@@ -167,7 +217,11 @@ class View:
 
     def _spread(self, image: Array) -> Array:
         pair = self._pair
-        return by_band(image, pair.phase, lambda x, p: interpolate(x, pair.ratio, p, pair.size, "symmetric", "linear"))
+
+        def spread(bands: Array, phase: Any) -> Array:
+            return interpolate(bands, pair.ratio, phase, pair.size, "symmetric", "linear")
+
+        return by_band(image, pair.phase, spread)
 
     @cached_property
     def local_gain(self) -> Array:

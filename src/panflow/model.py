@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil, lcm
 from pathlib import Path
@@ -24,49 +24,67 @@ from panflow import __version__, inputs, registry
 from panflow.arrays import is_torch
 from panflow.errors import InputError
 from panflow.inputs import Gather, Statistics, View
-from panflow.types import YX, Array, Batch, Objective, Pair, Sensor
+from panflow.types import YX, Array, Band, Batch, Pair, Sensor
 
 BLOCK = 256  # PAN pixels that a local network sees at once on either side: what stays in a CPU's cache
 
 
 @dataclass(frozen=True)
 class Model:
-    """A sharpener that was learned. `recipe`: the sections network, transform and objective, each with `name` and
-    options; `info`: data sources, licence, scores and whatever else the file tells."""
+    """A sharpener that was learned.
 
-    network: nn.Module
+    recipe: the sections network, transform and objective, each with `name` and options, and `phase` (see
+    `inputs.View`); info: data sources, licence, scores and whatever else the file tells; sensor: what it was made for.
+    context: PAN pixels that a network which looks at the whole image is given around a tile instead (its result then
+    depends on the tiles); None: the whole image.
+    """
+
+    network: Any
     transform: Any
-    objective: Objective
+    objective: Any
     recipe: dict[str, Any]
     info: dict[str, Any] = field(default_factory=dict)
     sensor: Sensor | None = None
     statistics: Statistics | None = None
+    context: int | None = None
 
     @property
     def device(self) -> torch.device:
         return next(iter(self.network.parameters())).device
 
     def to(self, device: str | torch.device) -> Self:
-        return replace(self, network=self.network.to(device), transform=_moved(self.transform, device))
+        """On a device of torch, or "auto": the first of cuda, mps and cpu that is there."""
+        chosen = _best() if device == "auto" else device
+        moved = {name: _moved(getattr(self, name), chosen) for name in ("network", "transform", "objective")}
+        return replace(self, **moved)
 
     def halo(self, ratio: YX) -> int | None:
         """PAN pixels around a tile: what the inputs look at and what the network looks at."""
-        reach = self.network.halo
-        return None if reach is None else inputs.halo(ratio) + reach
+        reach = self.context if self.network.halo is None else self.network.halo
+        if reach is None:
+            return None
+        step = lcm(*self._cell(ratio))  # tiles start where the whole image's pooling and MS pixels start
+        return ceil((inputs.halo(ratio, self.network.inputs) + reach) / step) * step
+
+    def _cell(self, ratio: YX) -> tuple[int, int]:
+        """What sizes and starts of images must be multiples of, in PAN pixels."""
+        multiple = self.network.multiple
+        fine = grid(ratio, multiple) if "ms" in self.network.inputs else None
+        return fine or (multiple, multiple)
 
     def fit(self, scene: Iterable[Pair]) -> Self:
-        """A copy that knows the scene: the transform's tables and the statistics of bands and PAN."""
-        gather = Gather(self._tensors(pair) for pair in scene)
-        transform = self.transform.fit(gather)
-        return replace(self, transform=_moved(transform, self.device), statistics=gather.finish())
+        """A copy that knows the scene: the transform's tables and, if an input asks, statistics of bands and PAN."""
+        pairs = (self._checked(pair) for pair in scene)
+        gather = Gather(pairs) if inputs.needs_statistics(self.network.inputs) else None
+        transform = self.transform.fit(gather or pairs)
+        statistics = gather.finish() if gather else None
+        return replace(self, transform=_moved(transform, self.device), statistics=statistics)
 
     def batch(self, pair: Pair) -> Batch:
         """The pair, which is a part of the scene that was fitted, as the network sees it."""
-        if self.statistics is None:
-            raise InputError("the model knows nothing of the scene yet: call fit([pair]) first")
         pair = self._tensors(pair)
         unit = self.transform.unit().to(pair.ms)
-        view = View(pair, self.transform, self.statistics, unit)
+        view = View(pair, self.transform, self.statistics, unit, self.recipe.get("phase"))
         named = {name: getattr(view, name) for name in self.network.inputs}
         target = None
         if pair.reference is not None:
@@ -86,11 +104,11 @@ class Model:
     def _answer(self, batch: Batch) -> Tensor:
         """The objective's prediction; large images in blocks where the network is local."""
         height, width = batch.pair.size
-        reach, grid = self.network.halo, _grid(batch.pair.ratio, self.network.multiple)
-        if reach is None or grid is None or max(height, width) <= BLOCK + 2 * reach:
+        reach, cell = self.network.halo, grid(batch.pair.ratio, self.network.multiple)
+        if reach is None or cell is None or max(height, width) <= BLOCK + 2 * reach:
             return self._predict(batch)
         answer = torch.empty_like(batch.ms_up)
-        (down, across), margin = (ceil(BLOCK / g) * g for g in grid), [ceil(reach / g) * g for g in grid]
+        (down, across), margin = (ceil(BLOCK / g) * g for g in cell), [ceil(reach / g) * g for g in cell]
         for top in range(0, height, down):
             for left in range(0, width, across):
                 y, x = max(0, top - margin[0]), max(0, left - margin[1])
@@ -100,13 +118,28 @@ class Model:
         return answer
 
     def _predict(self, batch: Batch) -> Tensor:
-        """One prediction, of an image grown by reflection to the multiple that the network asks for."""
+        """One prediction, of an image grown by reflection to the multiples that the network asks for."""
         height, width = batch.ms_up.shape[-2:]
-        multiple = self.network.multiple
-        if height % multiple or width % multiple:
-            batch = _grown(batch, multiple)
-        rng = torch.Generator(self.device).manual_seed(0)  # a sampler's noise is the same at every call
+        down, across = self._cell(batch.pair.ratio)
+        if height % down or width % across:
+            batch = _grown(batch, (-height % down, -width % across))
+        rng = torch.Generator().manual_seed(0)  # a sampler's noise is the same at every call and on every device
         return self.objective.predict(self.network, batch, rng)[..., :height, :width]
+
+    def _checked(self, pair: Pair) -> Pair:
+        """The pair's tensors, if the network was made for such pairs."""
+        made = {"ratio": 4, **self.recipe["network"]}
+        if made.get("bands", pair.bands) != pair.bands:
+            raise InputError(
+                f"the model was made for {made['bands']} bands and the scene has {pair.bands}: choose its bands, or "
+                "another model"
+            )
+        if "ms" in self.network.inputs and max(abs(r - made["ratio"]) for r in pair.ratio) > 0.1:
+            raise InputError(
+                f"the model was made for a ratio of {made['ratio']} and the scene has {pair.ratio[0]:g} x "
+                f"{pair.ratio[1]:g}: take another model"
+            )
+        return self._tensors(pair)
 
     def _tensors(self, pair: Pair) -> Pair:
         """The pair in float32 on the model's device."""
@@ -126,7 +159,7 @@ class Model:
     def save(self, path: str | Path, **info: Any) -> None:
         """Weights, the transform's tables and what there is to tell, as safetensors; written whole or not at all."""
         tensors = {f"network.{k}": v.contiguous().cpu() for k, v in self.network.state_dict().items()}
-        tensors |= {f"transform.{k}": v.contiguous().cpu() for k, v in _state(self.transform).items()}
+        tensors |= {f"transform.{k}": v.contiguous().cpu() for k, v in self.transform.state_dict().items()}
         told = {"panflow": __version__, "licence": "Apache-2.0", **self.info, **info}
         sensor = None if self.sensor is None else asdict(self.sensor)
         texts = {"recipe": self.recipe, "info": told, "sensor": sensor}
@@ -137,7 +170,7 @@ class Model:
         part.replace(path)
 
     @classmethod
-    def open(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
+    def open(cls, path: str | Path, device: str | torch.device = "cpu", context: int | None = None) -> Self:
         """The model of a file that `save` wrote. Raises InputError where it is something else."""
         try:
             with safe_open(path, "pt") as file:
@@ -147,23 +180,27 @@ class Model:
             raise InputError(f"{path} is no model file: expected safetensors made by panflow ({error})") from None
         if "recipe" not in told:
             raise InputError(f"{path} holds no recipe: expected a model made by `panflow train` or `panflow import`")
-        model = build(told["recipe"], info=told["info"])
-        model.network.load_state_dict(_under("network.", tensors))
-        if isinstance(model.transform, nn.Module):
-            model.transform.load_state_dict(_under("transform.", tensors))
+        made = build(told["recipe"])
+        made.network.load_state_dict(_under("network.", tensors))
+        made.transform.load_state_dict(_under("transform.", tensors))
+        sensor = _sensor(told["sensor"]) if told.get("sensor") else None
+        model = cls(made.network, made.transform, made.objective, made.recipe, told["info"], sensor, context=context)
         return model.to(device)
 
 
-def build(recipe: Mapping[str, Any], info: dict[str, Any] | None = None) -> Model:
+def build(recipe: Mapping[str, Any], info: dict[str, Any] | None = None, sensor: Sensor | None = None) -> Model:
     """A model of fresh weights from a recipe's sections network, transform and objective.
 
     Raises UnknownName for names and options that do not exist.
     """
-    sections = {kind: dict(recipe[kind]) for kind in ("network", "transform", "objective")}
+    sections: dict[str, Any] = {kind: dict(recipe[kind]) for kind in ("network", "transform", "objective")}
     network = _make("networks", "Network", sections["network"])
     network.eval()
     transform = _make("transforms", "Transform", sections["transform"])
-    return Model(network, transform, _make("objectives", "Objective", sections["objective"]), sections, info or {})
+    objective = _make("objectives", "Objective", sections["objective"])
+    if recipe.get("phase") is not None:
+        sections["phase"] = recipe["phase"]
+    return Model(network, transform, objective, sections, info or {}, sensor)
 
 
 def _make(kind: str, part: str, section: dict[str, Any]) -> Any:
@@ -177,53 +214,62 @@ def _make(kind: str, part: str, section: dict[str, Any]) -> Any:
 
 
 def crop(batch: Batch, rows: slice, columns: slice) -> Batch:
-    """A window of a batch on the PAN grid, which starts at a multiple of the ratio; MS is cut in step."""
-    pair, size = batch.pair, batch.pair.size
-    coarse = tuple(
-        slice(round(s.start / r), ceil(min(s.stop, n) / r)) for s, r, n in zip((rows, columns), pair.ratio, size)
+    """A window of a batch on the PAN grid, which starts at multiples of the ratio; MS is cut in step."""
+    pair, fine = batch.pair, batch.pair.size
+    coarse = inputs.coarse(fine, pair.ratio)
+    below, beside = (
+        slice(round(s.start / r), ceil(min(s.stop, n) / r)) for s, r, n in zip((rows, columns), pair.ratio, fine)
     )
 
-    def cut(image: Tensor | None) -> Tensor | None:
-        if image is None or image.shape[-2:] not in (size, pair.ms_size):
+    def cut(image: Any) -> Any:
+        if image is None or image.shape[-2:] not in (fine, coarse):
             return image
-        return image[(..., rows, columns) if image.shape[-2:] == size else (..., *coarse)]
+        return image[..., rows, columns] if image.shape[-2:] == fine else image[..., below, beside]
 
-    parts = {name: cut(getattr(pair, name)) for name in ("pan", "ms", "pan_valid", "ms_valid", "reference")}
-    return replace(
-        batch,
-        pair=replace(pair, core=None, **parts),
-        inputs={name: cut(image) for name, image in batch.inputs.items()},
-        ms_up=cut(batch.ms_up),
-        target=cut(batch.target),
-    )
+    return _each(batch, cut)
 
 
-def _grid(ratio: YX, multiple: int) -> tuple[int, int] | None:
-    """Where windows may start, in PAN pixels; None where the ratio is no integer."""
-    whole = [round(r) for r in ratio]
-    return None if any(abs(r - n) > 1e-6 for r, n in zip(ratio, whole)) else tuple(lcm(multiple, n) for n in whole)
+def _grown(batch: Batch, more: tuple[int, int]) -> Batch:
+    """The batch with so many reflected pixels more at the bottom and on the right, MS in step with PAN."""
+    pair, fine = batch.pair, batch.pair.size
+    coarse = inputs.coarse(fine, pair.ratio)
+    extra = [a - b for a, b in zip(inputs.coarse((fine[0] + more[0], fine[1] + more[1]), pair.ratio), coarse)]
 
-
-def _grown(batch: Batch, multiple: int) -> Batch:
-    """The batch with reflected pixels at the bottom and on the right, MS in step with PAN."""
-    pair, size = batch.pair, batch.pair.size
-    grid = _grid(pair.ratio, multiple) or (multiple, multiple)
-    more = [-n % g for n, g in zip(size, grid)]
-    extra = [round((n + m) / r) - k for n, m, r, k in zip(size, more, pair.ratio, pair.ms_size)]
-
-    def grow(image: Tensor | None) -> Tensor | None:
-        if image is None or image.shape[-2:] not in (size, pair.ms_size):
+    def grow(image: Any) -> Any:
+        if image is None or image.dtype == torch.bool or image.shape[-2:] not in (fine, coarse):
             return image
-        down, across = more if image.shape[-2:] == size else extra
+        down, across = more if image.shape[-2:] == fine else extra
         return pad(image, (0, across, 0, down), mode="reflect")
 
-    parts = {name: grow(getattr(pair, name)) for name in ("pan", "ms", "reference")}
-    named = {name: grow(image) for name, image in batch.inputs.items()}
-    return replace(batch, pair=replace(pair, **parts), inputs=named, ms_up=grow(batch.ms_up), target=None)
+    return _each(batch, grow)
 
 
-def _state(part: Any) -> dict[str, Tensor]:
-    return part.state_dict() if isinstance(part, nn.Module) else {}
+def _each(batch: Batch, change: Callable[[Any], Any]) -> Batch:
+    """The batch with every image changed."""
+    pair = batch.pair
+    images = ("pan", "ms", "pan_valid", "ms_valid", "reference")
+    seen: Any = {name: change(getattr(pair, name)) for name in images} | {"core": None}
+    named = {name: change(image) for name, image in batch.inputs.items()}
+    return replace(
+        batch, pair=replace(pair, **seen), inputs=named, ms_up=change(batch.ms_up), target=change(batch.target)
+    )
+
+
+def grid(ratio: YX, multiple: int) -> tuple[int, int] | None:
+    """Where windows may start, in PAN pixels; None where the ratio is no integer."""
+    y, x = (round(r) for r in ratio)
+    return None if max(abs(ratio[0] - y), abs(ratio[1] - x)) > 1e-6 else (lcm(multiple, y), lcm(multiple, x))
+
+
+def _best() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _sensor(told: dict[str, Any]) -> Sensor:
+    bands, pan = tuple(Band(**band) for band in told["bands"]), Band(**told["pan"])
+    return Sensor(**{**told, "bands": bands, "pan": pan, "haze": tuple(told["haze"])})
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

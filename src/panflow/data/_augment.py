@@ -77,11 +77,14 @@ def sensor_of(gain: float, bands: int, ratio: float) -> Sensor:
     return replace(generic, ratio=ratio, bands=tuple(Band(b.name, b.wavelength, b.width, gain) for b in generic.bands))
 
 
-def draw(grounds: Sequence[Ground], options: Augment, tile: int, folded: int, seed: int, step: int) -> Pair:
-    """The batch of a step: `folded` bands in all, tiles of about `tile` pixels, with reference, float32."""
+def draw(
+    grounds: Sequence[Ground], options: Augment, tile: int, folded: int, seed: int, step: int, batch: int = 0
+) -> Pair:
+    """The batch of a step: so many images, or `folded` bands in all; tiles of about `tile` pixels, with reference,
+    float32."""
     rng = np.random.default_rng((seed, step))
     ratio, bands = int(rng.choice(options.ratios)), int(rng.choice(options.bands))
-    count, size = max(1, folded // bands), tile - tile % ratio
+    count, size = batch or max(1, folded // bands), tile - tile % ratio
     weights = np.array([g.weight for g in grounds])
     chosen = [grounds[k] for k in rng.choice(len(grounds), count, p=weights / weights.sum())]
     tiles = [_tile(ground, options, bands, size, rng) for ground in chosen]

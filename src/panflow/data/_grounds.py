@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from panflow.data import geotiff, synthetic
 from panflow.data._augment import Ground, valid_corners
 
 
-def grounds(options) -> list[Ground]:
+def grounds(options: Any) -> list[Ground]:
     """The sources below the root, and drawn scenes of each sensor (seeds from 0)."""
     root, tile = Path(options.root), options.tile
     found = [ground for source in options.sources for ground in geotiff.load(source, root, tile)]
@@ -20,5 +21,6 @@ def grounds(options) -> list[Ground]:
         for seed in range(options.synthetic):
             pair = synthetic.scene(options.synthetic_size, sensors.load(name), seed=seed, noise=0.0)
             corners = valid_corners(np.ones(pair.size, dtype=bool), tile)
-            found.append(Ground(pair.reference[0], pair.pan[0], corners, options.synthetic_weight / count))
+            reference = np.asarray(pair.reference)[0]
+            found.append(Ground(reference, pair.pan[0], corners, options.synthetic_weight / count))
     return found

@@ -24,8 +24,8 @@ class Source:
 
     each: every file that fits is a place of its own. phase: as `panflow.sharpen` takes it, or "ground": from the
     files' georeferencing. scales: for bands without PAN, by how much they are reduced before use (then PAN is
-    sharper than the reference, as in a pair reduced by Wald's protocol). crop: every place without PAN is at most
-    that large. weight: how often its tiles come, against other sources.
+    sharper than the reference, as in a pair reduced by Wald's protocol). weight: how often its tiles come, against
+    other sources. licence, credit: what the model's file tells of them.
     """
 
     folder: str
@@ -35,6 +35,8 @@ class Source:
     phase: str | tuple[float, float] = "ground"
     scales: tuple[int, ...] = (1,)
     weight: float = 1.0
+    licence: str = ""
+    credit: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,15 @@ def _found(folder: Path, pattern: str) -> list[Path]:
 
 def read(paths: Sequence[Path]) -> Image:
     """The bands of files, one after the other, on the grid of the first; nodata, zeros and non-numbers are invalid."""
-    bands, valid, transform = [], True, rasterio.Affine.identity()
-    for k, path in enumerate(paths):
+    bands, masks, transforms = [], [], []
+    for path in paths:
         with rasterio.open(path) as file:
             values = file.read(out_dtype="float32")
-            transform = transform if k else file.transform
             bands.append(values)
-            valid = valid & (np.isfinite(values) & (values != 0) & (values != (file.nodata or 0))).all(0)
-    image = np.concatenate(bands)
-    return Image(np.where(valid, image, np.median(image[:, valid], 1)[:, None, None]), valid, transform)
+            masks.append((np.isfinite(values) & (values != 0) & (values != (file.nodata or 0))).all(0))
+            transforms.append(file.transform)
+    image, valid = np.concatenate(bands), np.all(masks, axis=0)
+    return Image(np.where(valid, image, np.median(image[:, valid], 1)[:, None, None]), valid, transforms[0])
 
 
 def read_mat(path: Path) -> tuple[Image, Image]:

@@ -13,6 +13,7 @@ from panflow.training.recipe import Run
 
 LOSSES = ("step", "player", "loss", "norm", "rate", "seconds")
 SCORES = ("step", "pair", "sam", "ergas")
+DIAGNOSTICS = ("step", "name", "value")
 
 
 class Table:
@@ -37,13 +38,16 @@ class Table:
 
 
 class Log:
-    """losses.csv, validation.csv, the bar; a context that closes them."""
+    """losses.csv, diagnostics.csv (what the objective tells), validation.csv, the bar; a context that closes them.
 
-    def __init__(self, folder: Path, run: Run, step: int, show: bool):
-        self._losses = Table(folder / "losses.csv", LOSSES, step)
-        self._scores = Table(folder / "validation.csv", SCORES, step)
+    `main`: only one of several processes writes.
+    """
+
+    def __init__(self, folder: Path, run: Run, step: int, show: bool, main: bool = True):
+        files = {"losses": LOSSES, "diagnostics": DIAGNOSTICS, "validation": SCORES} if main else {}
+        self._tables = {name: Table(folder / f"{name}.csv", columns, step) for name, columns in files.items()}
         self._every, self._first, self._start = run.log, step, time.monotonic()
-        self._events = _events(folder) if run.tensorboard else None
+        self._events: Any = _events(folder) if run.tensorboard and main else None
         self._bar = _bar(show)
         self._task = self._bar.add_task("training", total=run.steps, completed=step, loss="")
 
@@ -53,30 +57,34 @@ class Log:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
-        self._losses.close()
-        self._scores.close()
-        if self._events:
-            self._events.close()
+        for each in (*self._tables.values(), *([self._events] if self._events else [])):
+            each.close()
 
-    def losses(self, step: int, told: dict[str, dict[str, Any]]) -> None:
-        """told: of every player its loss, gradient norm and rate. Tensors are read only where a row is due."""
+    def step(self, step: int, told: dict[str, dict[str, Any]], objective: Any) -> None:
+        """told: of every player its loss, gradient norm and rate; objective: whose `log` has more. Tensors are read
+        only where a row is due."""
         if step % self._every and step != self._first + 1:
             self._bar.advance(self._task)
             return
         seconds = (time.monotonic() - self._start) / (step - self._first)
         for player, values in told.items():
             row = {key: float(value) for key, value in values.items()}
-            self._losses.add(step=step, player=player, seconds=seconds, **row)
-            for key, value in row.items() if self._events else ():
-                self._events.add_scalar(f"{player}/{key}", value, step)
+            self._write("losses", step, player, row, player=player, seconds=seconds, **row)
+        for name, value in objective.log.items():
+            self._write("diagnostics", step, "objective", {name: value}, name=name, value=value)
         loss = " ".join(f"{player} {float(values['loss']):.4f}" for player, values in told.items())
         self._bar.update(self._task, advance=1, loss=f"{loss}, {1 / seconds:.2f} steps/s")
 
     def scores(self, step: int, found: dict[str, dict[str, float]]) -> None:
         for pair, values in found.items():
-            self._scores.add(step=step, pair=pair, **values)
-            for key, value in values.items() if self._events else ():
-                self._events.add_scalar(f"{pair}/{key}", value, step)
+            self._write("validation", step, pair, values, pair=pair, **values)
+
+    def _write(self, table: str, step: int, group: str, curves: dict[str, float], **row: Any) -> None:
+        """A row of a table, and its numbers as TensorBoard's curves."""
+        if table in self._tables:
+            self._tables[table].add(step=step, **row)
+        for key, value in curves.items() if self._events else ():
+            self._events.add_scalar(f"{group}/{key}", value, step)
 
 
 def _bar(show: bool) -> Any:
@@ -88,7 +96,7 @@ def _bar(show: bool) -> Any:
 
 def _events(folder: Path) -> Any:
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError:
         raise MissingExtra(
             "TensorBoard is not installed: pip install 'panflow[train]', or run.tensorboard = false"

@@ -12,37 +12,55 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from panflow import registry
 from panflow.data._augment import Augment
+from panflow.data._tiles import Collection
 from panflow.data.geotiff import Source
 from panflow.errors import InputError, UnknownName
 from panflow.types import YX
 
+WHOLE = ("network", "transform", "objective")  # sections whose keys are the options of what they name
+
 
 @dataclass(frozen=True)
 class Data:
-    """root: the folder of all sources; tile: PAN pixels on a side whose statistics stand for a scene; patch: how much
-    of it a step learns from; folded: bands in a batch, over all its images. synthetic: drawn scenes per sensor."""
+    """What is learned from: `collections` of ready pairs, or pairs that are made of the ground in `sources` and in
+    drawn scenes, as `augment` says.
+
+    root: the folder of all of them; tile: PAN pixels on a side whose statistics stand for a scene; patch: how much of
+    it a step learns from; batch: images in a step (0: as many as make `folded` bands); synthetic: drawn scenes per
+    sensor; threads: batches that are prepared ahead, each in a thread (0: none).
+    """
 
     root: str = "../shared/data/open"
     sources: tuple[Source, ...] = ()
+    collections: tuple[Collection, ...] = ()
     tile: int = 96
     patch: int = 64
     folded: int = 32
+    batch: int = 0
     synthetic: int = 0
     synthetic_sensors: tuple[str, ...] = ("worldview3", "pleiades_neo")
     synthetic_size: int = 384
     synthetic_weight: float = 1.0
+    threads: int = 0
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW: the rate of each player, warm-up in steps, cosine down to `floor` of the rate, the largest gradient norm
-    of each player, decay."""
+    """name: "adamw", "adam" or "sgd" (with momentum 0.9); rates, clips: of each player, the rate and the largest
+    gradient norm (0: any); decay of weights; warmup in steps.
 
+    schedule: "cosine" down to `floor` of the rate, "step": times `factor` after every `every` steps, or "constant".
+    """
+
+    name: str = "adamw"
     rates: dict[str, float] = field(default_factory=lambda: {"net": 1e-3, "critic": 2e-4})
     clips: dict[str, float] = field(default_factory=lambda: {"net": 1.0, "critic": 10.0})
-    warmup: int = 200
-    floor: float = 0.01
     decay: float = 1e-4
+    warmup: int = 200
+    schedule: str = "cosine"
+    floor: float = 0.01
+    factor: float = 0.5
+    every: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,10 +74,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Validation:
-    """Pairs below `root`, every so many steps (0: at the end only)."""
+    """Pairs and the first `count` tiles of collections below `root`, every so many steps (0: at the end only)."""
 
     root: str = "../shared/data/open"
     pairs: tuple[Held, ...] = ()
+    collections: tuple[Collection, ...] = ()
+    count: int = 20
     every: int = 2000
 
 
@@ -81,12 +101,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Recipe:
-    """network, transform, objective: `name` and the options of the class of that name."""
+    """network, transform, objective: `name` and the options of the class of that name.
+
+    phase: that of the MS which networks see that take `ms` itself, in PAN pixels (see `inputs.View`). licence: of the
+    weights.
+    """
 
     network: dict[str, Any]
     transform: dict[str, Any]
     objective: dict[str, Any]
+    phase: float | None = None
     title: str = ""
+    licence: str = "Apache-2.0"
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)
     optimiser: Optimiser = field(default_factory=Optimiser)
@@ -101,23 +127,74 @@ class Recipe:
 def load(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe of a bundled name or a file, with `section.key=value` overrides (values in TOML, else text).
 
-    Raises UnknownName for a key that does not exist, and names the nearest; InputError for a value of the wrong kind.
+    A file may start from another: `extends` is a bundled name or a file beside it. Raises UnknownName for a key that
+    does not exist, and names the nearest; InputError for a value of the wrong kind.
     """
-    if isinstance(recipe, Recipe):
-        values = recipe.dump()
-    else:
-        path = Path(recipe) if str(recipe).endswith(".toml") else registry.path("recipes", str(recipe))
-        if not path.is_file():
-            raise InputError(
-                f"no recipe {path}: expected a .toml file or one of {', '.join(registry.names('recipes'))}"
-            )
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path} is not TOML: {error}") from None
+    values = recipe.dump() if isinstance(recipe, Recipe) else _read(recipe)
     for text in overrides:
         _override(values, text)
+    return typed(values)
+
+
+def typed(values: dict[str, Any]) -> Recipe:
+    """A recipe of plain values; what they lack gets its default."""
     return _typed(Recipe, values, "")
+
+
+def told(recipe: Recipe) -> dict[str, Any]:
+    """What a model's file keeps of it: everything but where things lay on this machine."""
+    values = recipe.dump()
+    for section in ("data", "validation"):
+        del values[section]["root"]
+    values["run"]["start"] = Path(recipe.run.start).name
+    return values
+
+
+def as_toml(values: dict[str, Any], table: str = "") -> str:
+    """Plain values as TOML: keys first, then tables; lists of tables inline."""
+    lines, tables = [], []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            name = f"{table}.{key}".lstrip(".")
+            tables.append(f"\n[{name}]\n{as_toml(value, name)}")
+        elif value is not None:
+            lines.append(f"{key} = {_inline(value)}\n")
+    return "".join(lines + tables)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_inline(v)}" for k, v in value.items() if v is not None) + " }"
+    if isinstance(value, list):
+        inner = [_inline(v) for v in value]
+        broken = any(isinstance(v, dict) for v in value)
+        return "[\n" + "".join(f"  {text},\n" for text in inner) + "]" if broken else f"[{', '.join(inner)}]"
+    return json.dumps(value, ensure_ascii=False)  # of text, numbers and booleans, JSON is TOML
+
+
+def _read(recipe: str | Path) -> dict[str, Any]:
+    path = Path(recipe) if str(recipe).endswith(".toml") else registry.path("recipes", str(recipe))
+    if not path.is_file():
+        raise InputError(f"no recipe {path}: expected a .toml file or one of {', '.join(registry.names('recipes'))}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}") from None
+    if base := values.pop("extends", None):
+        beside = path.with_name(f"{base.removesuffix('.toml')}.toml")
+        return _merged(_read(beside if beside.is_file() else base), values)
+    return values
+
+
+def _merged(base: dict[str, Any], values: dict[str, Any], whole: tuple[str, ...] = WHOLE) -> dict[str, Any]:
+    """Tables key by key, but for those of `whole`: with another name they start anew, as their options are others."""
+    joined = dict(base)
+    for key, value in values.items():
+        old = base.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and not (key in whole and "name" in value):
+            value = _merged(old, value, ())
+        joined[key] = value
+    return joined
 
 
 def _override(values: dict[str, Any], text: str) -> None:
@@ -147,7 +224,8 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
         for key in required:
             if key not in value:
                 raise InputError(f"the recipe has no {f'{where}.' if where else ''}{key}: it must say which")
-        return kind(**{key: _typed(hints[key], v, f"{where}.{key}".strip(".")) for key, v in value.items()})
+        made: Any = kind
+        return made(**{key: _typed(hints[key], v, f"{where}.{key}".strip(".")) for key, v in value.items()})
     if origin is tuple and isinstance(value, (list, tuple)):
         if args[-1] is Ellipsis:
             return tuple(_typed(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))

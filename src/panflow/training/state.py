@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +16,14 @@ NAME = "checkpoint.pt"
 
 @dataclass
 class State:
-    """The players, their optimisers, the averaged weights of the network, and the steps done. Data order and noise
-    are functions of (seed, step), so there is no generator to keep."""
+    """The players, their optimisers, the averaged weights of the network, `others` with a state of their own (the
+    objective's running numbers, the transform's tables), and the steps done. Data order and noise are functions of
+    (seed, step), so there is no generator to keep."""
 
-    players: dict[str, nn.Module]
-    optimisers: dict[str, torch.optim.Optimizer]
+    players: Mapping[str, nn.Module]
+    optimisers: Mapping[str, torch.optim.Optimizer]
     average: dict[str, Tensor]
+    others: Mapping[str, nn.Module] = field(default_factory=dict)
     step: int = 0
 
     def update_average(self, decay: float) -> None:
@@ -34,11 +38,14 @@ class State:
     def save(self, folder: Path) -> None:
         """To disk in full before the old checkpoint gives way: kill -9 at any moment leaves one of the two."""
         part = folder / (NAME + ".part")
-        parts = {"step": self.step, "average": self.average}
-        parts["players"] = {name: module.state_dict() for name, module in self.players.items()}
-        parts["optimisers"] = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
+        kinds: dict[str, Mapping[str, Any]] = {
+            "players": self.players,
+            "optimisers": self.optimisers,
+            "others": self.others,
+        }
+        parts = {kind: {name: each.state_dict() for name, each in group.items()} for kind, group in kinds.items()}
         with part.open("wb") as file:
-            torch.save(parts, file)
+            torch.save({"step": self.step, "average": self.average, **parts}, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(folder / NAME)
@@ -51,7 +58,10 @@ class State:
         parts = torch.load(folder / NAME, map_location=device, weights_only=True)
         for name, module in self.players.items():
             module.load_state_dict(parts["players"][name])
-            self.optimisers[name].load_state_dict(parts["optimisers"][name])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(parts["optimisers"][name])
+        for name, values in parts.get("others", {}).items():
+            self.others[name].load_state_dict(values)
         self.average = parts["average"]
         self.step = parts["step"]
         return True

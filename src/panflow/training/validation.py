@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from panflow.arrays import namespace, to_numpy
-from panflow.data import geotiff
-from panflow.errors import MissingInput
+from panflow.data import _tiles, geotiff
+from panflow.errors import InputError, MissingInput
 from panflow.ops.degrade import wald
+from panflow.ops.resample import ms_up
 from panflow.pairs import make_pair, with_validity
 from panflow.training.recipe import Validation
 from panflow.types import Array, Pair, Sharpener
 
+Held = Mapping[str, Sequence[Pair]]  # pairs by the name of their folder or collection
 
-def load(options: Validation) -> dict[str, Pair]:
-    """The reduced pairs by the names of their folders. Raises MissingInput where one is absent."""
-    pairs = {}
+
+def load(options: Validation) -> Held:
+    """What the recipe holds out. Raises MissingInput where one is absent."""
+    pairs: dict[str, list[Pair]] = {}
     for held in options.pairs:
         folder = Path(options.root) / held.folder
         for path in (folder / "pan.tif", folder / "ms.tif"):
@@ -28,12 +31,17 @@ def load(options: Validation) -> dict[str, Pair]:
         pan, ms = (geotiff.read([folder / name]) for name in ("pan.tif", "ms.tif"))
         pair = make_pair(pan.bands, ms.bands, held.sensor, held.phase, double=False)
         masks = (None if x.valid.all() else x.valid[None, None] for x in (pan, ms))
-        pairs[folder.name] = wald(with_validity(pair, *masks))
+        pairs[folder.name] = [wald(with_validity(pair, *masks))]
+    for collection in options.collections:
+        tiles = _tiles.load(collection, Path(options.root))
+        pairs[Path(collection.path).stem] = [tiles.pair([k]) for k in range(min(options.count, len(tiles)))]
     return pairs
 
 
 def scores(fused: Array, pair: Pair) -> dict[str, float]:
     """SAM in degrees and ERGAS, over the pixels that are valid."""
+    if pair.reference is None:
+        raise InputError("a held pair has no reference to compare with: take the part of the collection that has one")
     xp = namespace(fused)
     valid = None if pair.pan_valid is None else pair.pan_valid[0, 0]
     x, y = (
@@ -45,17 +53,18 @@ def scores(fused: Array, pair: Pair) -> dict[str, float]:
     return {"sam": float(xp.mean(xp.acos(xp.clip(cosine, -1, 1)))) * 180 / np.pi, "ergas": ergas}
 
 
-def validate(sharpener: Sharpener, pairs: dict[str, Pair], pictures: Path | None = None) -> dict[str, dict[str, float]]:
-    """Scores by pair; `pictures`: a folder that gets ms_up, fused and reference of each, side by side."""
-    from panflow.ops.resample import ms_up
-
+def validate(sharpener: Sharpener, held: Held, pictures: Path | None = None) -> dict[str, dict[str, float]]:
+    """Mean scores by name; `pictures`: a folder that gets ms_up, fused and reference of each first pair."""
     found = {}
-    for name, pair in pairs.items():
-        fused = sharpener.fit([pair])(pair)
-        found[name] = scores(fused, pair)
-        if pictures is not None:
-            pictures.mkdir(exist_ok=True)
-            _picture(pictures / f"{name}.png", [ms_up(pair), fused, pair.reference])
+    for name, pairs in held.items():
+        each = []
+        for k, pair in enumerate(pairs):
+            fused = sharpener.fit([pair])(pair)
+            each.append(scores(fused, pair))
+            if pictures is not None and k == 0:
+                pictures.mkdir(exist_ok=True)
+                _picture(pictures / f"{name}.png", [ms_up(pair), fused, pair.reference])
+        found[name] = {index: float(np.mean([one[index] for one in each])) for index in each[0]}
     return found
 
 
