@@ -95,7 +95,10 @@ class Sharpener(Protocol):
     """The waist: whatever sharpens."""
 
     def halo(self, ratio: YX) -> int | None:
-        """PAN pixels that a tile borrows on every side; None where the whole image is needed."""
+        """PAN pixels that a tile borrows on every side; None where the whole image is needed.
+
+        MS comes with what interpolation needs beyond that (`ops.window`).
+        """
         ...
 
     def fit(self, scene: Iterable[Pair]) -> Self:

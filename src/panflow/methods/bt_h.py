@@ -11,7 +11,6 @@ from panflow.methods._injection import (
     UNFITTED,
     combine,
     intensity_moments,
-    interpolation_halo,
     matched,
     modulation,
     per_band,
@@ -44,7 +43,7 @@ class Method:
     moments: Moments = UNFITTED  # of E and the low-pass PAN
 
     def halo(self, ratio: YX) -> int:
-        return max(FILTER, interpolation_halo(ratio))
+        return FILTER
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         haze = Haze()

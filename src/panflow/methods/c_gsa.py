@@ -14,7 +14,6 @@ from panflow.methods._injection import (
     UNFITTED,
     combine,
     intensity_moments,
-    interpolation_halo,
     per_band,
     reread,
     safe,
@@ -51,7 +50,7 @@ class Method:
     gains: Array = UNFITTED  # [B, S, C]
 
     def halo(self, ratio: YX) -> int:
-        return max(FILTER + 2, interpolation_halo(ratio))
+        return FILTER + 2
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         scene = reread(scene)

@@ -9,7 +9,6 @@ from panflow.methods._injection import (
     UNFITTED,
     combine,
     intensity_moments,
-    interpolation_halo,
     matched,
     per_band,
     safe,
@@ -35,7 +34,7 @@ class Method:
     moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
-        return interpolation_halo(ratio)
+        return 0
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         return replace(self, moments=total(scene, at_pan(with_pan))[0])

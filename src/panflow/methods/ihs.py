@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, combine, intensity_moments, interpolation_halo, matched, with_pan
+from panflow.methods._injection import UNFITTED, combine, intensity_moments, matched, with_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -26,7 +26,7 @@ class Method:
     moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
-        return interpolation_halo(ratio)
+        return 0
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         return replace(self, moments=total(scene, at_pan(with_pan))[0])

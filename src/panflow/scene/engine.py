@@ -85,11 +85,12 @@ def sharpen_file(
             lattice = tiles(source.size, BLOCK)
             source.require_data([*_spread(lattice, FIT_BLOCKS), *lattice])
             found, applied, warnings = _register(source, register)
+            scene = _Scene(source, _spread(lattice, FIT_BLOCKS), sharpener.halo(source.placement.ratio), progress)
+            sharpener = sharpener.fit(scene)
             halo = sharpener.halo(source.placement.ratio)
             blocks = lattice if halo is not None else [(0, source.size[0], 0, source.size[1])]
             flight, tight = _in_flight(source, halo or 0, jobs, max_memory)
             warnings += tight
-            sharpener = sharpener.fit(_scene(source, blocks, halo or 0, jobs, progress))
             kind = np.dtype(dtype or source.ms_dtype)
             absent = _absent(source, kind)
             name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
@@ -216,13 +217,20 @@ def _in_flight(source: Source, halo: int, jobs: int, max_memory: float | None) -
     return 1, [f"--max-memory {max_memory:g} is less than one block needs: about {need} MiB are used"]
 
 
-def _scene(source: Source, blocks: list[Core], halo: int, jobs: int, progress: Progress | None) -> Iterator[Pair]:
-    """The pairs that a sharpener is fitted on, read ahead by one."""
-    chosen = _spread(blocks, FIT_BLOCKS)
-    for done, pair in enumerate(_overlapped(lambda core: source.read(core, halo), chosen, 1, 2), 1):
-        yield pair
-        if progress:
-            progress("fit", done, len(chosen))
+class _Scene:
+    """The pairs that a sharpener is fitted on, read ahead by one; as often as it likes."""
+
+    def __init__(self, source: Source, cores: list[Core], halo: int | None, progress: Progress | None):
+        whole = (0, source.size[0], 0, source.size[1])
+        self.source, self.cores, self.halo = source, cores if halo is not None else [whole], halo or 0
+        self.progress = progress
+
+    def __iter__(self) -> Iterator[Pair]:
+        pairs = _overlapped(lambda core: self.source.read(core, self.halo), self.cores, 1, 2)
+        for done, pair in enumerate(pairs, 1):
+            yield pair
+            if self.progress:
+                self.progress("fit", done, len(self.cores))
 
 
 def _overlapped(work: Callable[[T], R], items: Iterable[T], jobs: int, flight: int) -> Iterator[R]:
