@@ -10,8 +10,8 @@ from panflow.errors import InputError
 from panflow.indices._aligned import shrink_aligned
 from panflow.indices._blocks import masked, spread
 from panflow.indices._case import Case
-from panflow.indices._reproject import coarse_valid
-from panflow.indices._stats import mean, ratio
+from panflow.indices._reproject import coarse_case, coarse_valid
+from panflow.indices._stats import Sums, mean, ratio
 from panflow.indices._uqi import block_quality
 from panflow.ops.kernels import TAPS, gaussian_window_design, separate
 from panflow.ops.resample import interpolate, lowpass, ms_aligned, ms_up, precision, shrink
@@ -27,14 +27,23 @@ def sides(case: Case, variant: str, block: int) -> Sides:
     """
     if variant == "global":
         return case.once("global sides", lambda: _global_sides(case))
-    fused = case.once(("fused side", block), lambda: _quality(case.fused, case.pair.pan, case.valid, block))
+    fused = case.once(("fused side", block), lambda: _quality(case, case.fused, case.pair.pan, block))
     return fused, case.once(("ms side", variant, block), partial(_ms_side, case, variant, block))
 
 
-def averages(case: Case, variant: str, block: int) -> tuple[Array, Array]:
+def parts(case: Case, variant: str, block: int) -> tuple[Sums, Sums] | None:
+    """Sums of Q [B, K, K] over the blocks of the fused side and of the MS side; None of one window."""
+    if variant == "global":
+        return None
+    fused, ms = (_sums(case, *side, block) for side in sides(case, variant, block))
+    return fused, ms
+
+
+def averages(case: Case, variant: str, block: int) -> list[Array]:
     """Mean Q over the blocks of the fused side and of the MS side, each [B, K, K]."""
-    fused, ms = sides(case, variant, block)
-    return _average(*fused), _average(*ms)
+    if variant == "global":
+        return [q[:, 0, 0] for q, _ in sides(case, variant, block)]
+    return [part.mean for part in parts(case, variant, block) or ()]
 
 
 def block_difference(case: Case, variant: str, block: int) -> Array:
@@ -47,7 +56,8 @@ def block_difference(case: Case, variant: str, block: int) -> Array:
 
 def block_map(case: Case, values: Array, block: int) -> Array:
     """Values of blocks at PAN scale as a map [B, H, W]."""
-    return masked(spread(values, block, case.fused.shape[-2:]), case.valid)
+    size = case.own(case.fused).shape[-2:]
+    return masked(case.framed(spread(values, block, size)), case.valid)
 
 
 def reduced_pan(pair: Pair) -> Array:
@@ -62,7 +72,7 @@ def _ms_side(case: Case, variant: str, block: int) -> tuple[Array, Array | None]
     pair = case.pair
     if variant == "paper":
         coarse = max(2, round(block / (pair.ratio[0] * pair.ratio[1]) ** 0.5))
-        return _quality(ms_aligned(pair), reduced_pan(pair), coarse_valid(case), coarse)
+        return _quality(coarse_case(case), ms_aligned(pair), reduced_pan(pair), coarse)
     bands = case.once("ms_up", lambda: ms_up(pair))
     if variant == "2015":  # the toolbox of 2015 designs its filters with N, not N - 1, samples
         design = gaussian_window_design(pair.sensor.pan.mtf, pair.ratio, points=TAPS)
@@ -70,16 +80,17 @@ def _ms_side(case: Case, variant: str, block: int) -> tuple[Array, Array | None]
     else:
         border = "wrap" if pair.toolbox else "symmetric"
         pan = interpolate(reduced_pan(pair), pair.ratio, pair.common_phase, pair.size, border)
-    return _quality(bands, pan, case.valid, block)
+    return _quality(case, bands, pan, block)
 
 
-def _quality(bands: Array, pan: Array, valid: Array | None, block: int) -> tuple[Array, Array | None]:
-    return block_quality(namespace(bands).concat([bands, pan], axis=1), valid, block)
+def _quality(case: Case, bands: Array, pan: Array, block: int) -> tuple[Array, Array | None]:
+    planes = case.own(namespace(bands).concat([bands, pan], axis=1))
+    return block_quality(planes, None if case.valid is None else case.own(case.valid), block)
 
 
-def _average(q: Array, weight: Array | None) -> Array:
-    xp = namespace(q)
-    return mean(xp.permute_dims(q, (0, 3, 4, 1, 2)), None if weight is None else weight[:, None, None])
+def _sums(case: Case, q: Array, weight: Array | None, block: int) -> Sums:
+    planes = namespace(q).permute_dims(q, (0, 3, 4, 1, 2))
+    return case.sums(planes, None if weight is None else weight[:, None, None], block, block**2)
 
 
 def _global_sides(case: Case) -> Sides:

@@ -1,6 +1,7 @@
 """The fused image brought back to the MS grid, to be judged by MS itself [scarpa2022]."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from panflow.indices._case import Case
 from panflow.indices._stats import mean
 from panflow.indices._windows import local_correlation
 from panflow.ops.kernels import TAPS, Separable, gaussian_window_design, separate
+from panflow.ops.moments import ms_core
 from panflow.ops.resample import by_band, decimate, precision
 from panflow.types import YX, Array
 
@@ -45,7 +47,14 @@ def _reproject(case: Case, phase: str, year: int) -> Case:
         found = case.once("phases", lambda: searched_phases(case))
         parts = [_see(case, case.fused[b : b + 1], phases, year) for b, phases in enumerate(found)]
         seen = xp.concat(parts, axis=0)
-    return Case(seen, case.sensor, case.ratio, reference=case.pair.ms, valid=coarse_valid(case))
+    return replace(coarse_case(case), fused=seen)
+
+
+def coarse_case(case: Case) -> Case:
+    """MS itself as the fused image and as the reference, on its own grid."""
+    cell = max(1, round(case.cell / (case.ratio[0] * case.ratio[1]) ** 0.5))
+    ms, core = case.pair.ms, ms_core(case.pair)
+    return Case(ms, case.sensor, case.ratio, reference=ms, valid=coarse_valid(case), core=core, cell=cell)
 
 
 def _see(case: Case, image: Array, phases: tuple[YX, ...], year: int = 2022) -> Array:

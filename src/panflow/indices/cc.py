@@ -1,11 +1,12 @@
 """CC: the correlation of fused and true bands [wald1997]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from panflow.arrays import namespace
-from panflow.indices._case import Case
-from panflow.indices._stats import mean, ratio
+from panflow.arrays import as_float, namespace
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums, ratio
 from panflow.types import Array
 
 
@@ -22,11 +23,20 @@ class Index:
     citation: ClassVar[str] = "wald1997"
 
     def __call__(self, case: Case) -> Array:
-        xp = namespace(case.fused)
+        return evaluate(self, case)
 
-        def deviation(image: Array) -> Array:
-            return image - xp.astype(mean(image, case.valid), image.dtype)[:, :, None, None]
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        own = case.inner()
+        x, y = as_float(own.reference, double=True), as_float(own.fused, double=True)
+        return tuple(case.sums(product, own.valid) for product in (x, y, x * x, y * y, x * y))
 
-        x, y = deviation(case.reference), deviation(case.fused)
-        power = mean(x * x, case.valid) * mean(y * y, case.valid)
-        return xp.mean(ratio(mean(x * y, case.valid), xp.sqrt(power), 0.0), axis=1)
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        x, y, xx, yy, xy = means
+        xp = namespace(x)
+
+        def variance(square: Array, mean: Array) -> Array:
+            noise = 1e-12 * square  # of a constant band
+            return xp.where(square - mean**2 <= noise, xp.zeros_like(square), square - mean**2)
+
+        power = variance(xx, x) * variance(yy, y)
+        return xp.mean(ratio(xy - x * y, xp.sqrt(power), 0.0), axis=1)

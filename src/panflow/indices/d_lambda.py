@@ -1,5 +1,6 @@
 """D_lambda: how far fusion changes the similarity of the bands to each other [alparone2008]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,8 @@ import numpy as np
 from panflow import registry
 from panflow.arrays import like, namespace
 from panflow.indices._case import Case
-from panflow.indices._qnr import averages, block_difference, block_map
+from panflow.indices._qnr import averages, block_difference, block_map, parts
+from panflow.indices._stats import Sums
 from panflow.types import Array
 
 
@@ -35,7 +37,13 @@ class Index:
         registry.closest("variant of D_lambda", self.variant, ("toolbox", "paper", "global"))
 
     def __call__(self, case: Case) -> Array:
-        fused, ms = averages(case, self.variant, self.block)
+        return self.value(averages(case, self.variant, self.block), case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...] | None:
+        return parts(case, self.variant, self.block)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        fused, ms = means
         return self._distance(fused - ms)
 
     def map(self, case: Case) -> Array:

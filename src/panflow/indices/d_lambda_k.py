@@ -1,12 +1,14 @@
 """D_lambda_K: how far the fused image, seen through the sensor's MTF, is from MS [khan2009]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from panflow import registry
 from panflow.indices import q2n
-from panflow.indices._case import Case
+from panflow.indices._case import Case, evaluate
 from panflow.indices._reproject import reprojected, untouched
+from panflow.indices._stats import Sums
 from panflow.ops.kernels import mtf
 from panflow.ops.resample import by_band, lowpass, ms_up, precision
 from panflow.types import Array
@@ -35,7 +37,13 @@ class Index:
         registry.closest("scale of D_lambda_K", self.scale, ("pan", "ms"))
 
     def __call__(self, case: Case) -> Array:
-        return 1 - case.once(("khan", self.scale, self.block), lambda: q2n.Index(self.block)(self._case(case)))
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        return case.once(("khan", self.scale, self.block), lambda: q2n.Index(self.block).parts(self._case(case)))
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return 1 - means[0]
 
     def map(self, case: Case) -> Array:
         """At the scale of the variant."""

@@ -1,15 +1,15 @@
 """D_rho: how little the fused bands follow PAN locally [scarpa2022]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow import registry
-from panflow.arrays import namespace
 from panflow.indices._aligned import shrink_aligned
 from panflow.indices._blocks import masked
-from panflow.indices._case import Case
+from panflow.indices._case import Case, evaluate
 from panflow.indices._reproject import coarse_valid
-from panflow.indices._stats import mean
+from panflow.indices._stats import Sums, mean
 from panflow.indices._windows import local_correlation
 from panflow.types import Array
 
@@ -37,9 +37,20 @@ class Index:
         registry.closest("guide of D_rho", self.against, ("pan", "ms"))
 
     def __call__(self, case: Case) -> Array:
+        if self.against == "pan":
+            return evaluate(self, case)
         bands, valid = self._bands(case)
-        xp = namespace(case.fused)
-        return xp.mean(xp.concat([mean(band, valid) for band in bands], axis=1), axis=1)
+        return mean(sum(bands) / len(bands), valid)[:, 0]
+
+    def parts(self, case: Case) -> tuple[Sums, ...] | None:
+        if self.against == "ms":
+            return None
+        bands, valid = self._bands(case)
+        valid = None if valid is None else case.own(valid)
+        return (case.sums(case.own(sum(bands) / len(bands)), valid),)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return means[0][:, 0]
 
     def map(self, case: Case) -> Array:
         bands, valid = self._bands(case)

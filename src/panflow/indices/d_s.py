@@ -1,12 +1,14 @@
 """D_s: how far fusion changes the similarity of the bands to PAN [alparone2008]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow import registry
 from panflow.arrays import namespace
 from panflow.indices._case import Case
-from panflow.indices._qnr import averages, block_difference, block_map
+from panflow.indices._qnr import averages, block_difference, block_map, parts
+from panflow.indices._stats import Sums
 from panflow.types import Array
 
 
@@ -34,7 +36,13 @@ class Index:
         registry.closest("variant of D_s", self.variant, ("toolbox", "paper", "2015", "global"))
 
     def __call__(self, case: Case) -> Array:
-        fused, ms = averages(case, self.variant, self.block)
+        return self.value(averages(case, self.variant, self.block), case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...] | None:
+        return parts(case, self.variant, self.block)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        fused, ms = means
         return self._distance(fused - ms)
 
     def map(self, case: Case) -> Array:

@@ -1,11 +1,12 @@
 """ERGAS: the relative global error, in percent, scaled by the ratio [wald2000]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.arrays import namespace
-from panflow.indices._case import Case
-from panflow.indices._stats import mean, ratio
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums, ratio
 from panflow.types import Array
 
 
@@ -22,8 +23,15 @@ class Index:
     citation: ClassVar[str] = "wald2000"
 
     def __call__(self, case: Case) -> Array:
-        xp = namespace(case.fused)
-        error = mean((case.fused - case.reference) ** 2, case.valid)
-        relative = ratio(error, mean(case.reference, case.valid) ** 2, float("inf"))
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        own = case.inner()
+        return case.sums((own.fused - own.reference) ** 2, own.valid), case.sums(own.reference, own.valid)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        error, level = means
+        xp = namespace(error)
+        relative = ratio(error, level**2, float("inf"))
         resolution = (case.ratio[0] * case.ratio[1]) ** 0.5
         return 100 / resolution * xp.sqrt(xp.mean(relative, axis=1))

@@ -1,11 +1,12 @@
 """PSNR: the peak signal to noise ratio, mean of the bands' values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.arrays import namespace
-from panflow.indices._case import Case
-from panflow.indices._stats import mean, ratio
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums, ratio
 from panflow.types import Array
 
 
@@ -33,7 +34,14 @@ class Index:
     peak: float | None = None
 
     def __call__(self, case: Case) -> Array:
-        xp = namespace(case.fused)
-        error = mean((case.fused - case.reference) ** 2, case.valid)
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        own = case.inner()
+        return (case.sums((own.fused - own.reference) ** 2, own.valid),)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        (error,) = means
+        xp = namespace(error)
         signal = peak_of(case, self.peak) ** 2
         return xp.mean(10 * xp.log10(ratio(xp.full_like(error, signal), error, float("inf"))), axis=1)

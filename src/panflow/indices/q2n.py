@@ -1,5 +1,6 @@
 """Q2n: the quality index of all bands at once, as hypercomplex numbers [garzelli2009]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
@@ -8,8 +9,8 @@ import numpy as np
 
 from panflow.arrays import like, namespace
 from panflow.indices._blocks import blocks, degrees, masked, moments, spread
-from panflow.indices._case import Case
-from panflow.indices._stats import epsilon, mean, ratio
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums, epsilon, ratio
 from panflow.types import Array
 
 
@@ -37,11 +38,19 @@ class Index:
     rounded: bool = True
 
     def __call__(self, case: Case) -> Array:
-        return mean(*self._blocks(case))
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        return (case.sums(*self._blocks(case.inner()), self.shift or self.block, self.block**2),)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return means[0]
 
     def map(self, case: Case) -> Array:
-        values, _ = self._blocks(case)
-        return masked(spread(values, self.shift or self.block, case.fused.shape[-2:]), case.valid)
+        own = case.inner()
+        values, _ = self._blocks(own)
+        local = spread(values, self.shift or self.block, own.fused.shape[-2:])
+        return masked(case.framed(local), case.valid)
 
     def _blocks(self, case: Case) -> tuple[Array, Array | None]:
         """Q2n of every block [B, n, m], and the number of its valid pixels where not all are."""

@@ -1,12 +1,13 @@
 """Q: the universal quality index in sliding windows, mean of the bands' values [wang2002]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.arrays import namespace
 from panflow.indices._blocks import masked
-from panflow.indices._case import Case
-from panflow.indices._stats import epsilon, mean
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums, epsilon, mean
 from panflow.indices._uqi import quality
 from panflow.indices._windows import margin, window_sum
 from panflow.types import Array
@@ -31,11 +32,17 @@ class Index:
     window: int = 32
 
     def __call__(self, case: Case) -> Array:
-        xp = namespace(case.fused)
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
         count = self._count(case)
-        weight = None if case.valid is None else count
-        bands = range(case.fused.shape[1])
-        return xp.mean(xp.stack([mean(self._band(case, b, count)[:, 0], weight) for b in bands]), axis=0)
+        weight, unit = (None, count) if case.valid is None else (case.own(count), 1.0)
+        planes = (case.own(self._band(case, b, count)[:, 0]) for b in range(case.fused.shape[1]))
+        bands = [case.sums(plane, weight, unit=unit) for plane in planes]
+        return (Sums(sum(band.total for band in bands) / len(bands), bands[0].weight),)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return means[0]
 
     def map(self, case: Case) -> Array:
         xp = namespace(case.fused)

@@ -1,11 +1,13 @@
 """QNR: quality without reference, (1 - D_lambda)(1 - D_s) [alparone2008]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow import registry
 from panflow.indices import d_lambda, d_s
 from panflow.indices._case import Case
+from panflow.indices._stats import Sums
 from panflow.types import Array
 
 
@@ -28,13 +30,21 @@ class Index:
         registry.closest("variant of QNR", self.variant, ("toolbox", "paper", "2015", "global"))
 
     def __call__(self, case: Case) -> Array:
-        spectral, spatial = self._parts()
+        spectral, spatial = self._factors()
         return (1 - spectral(case)) * (1 - spatial(case))
 
+    def parts(self, case: Case) -> tuple[Sums, ...] | None:
+        spectral, spatial = (index.parts(case) for index in self._factors())
+        return spectral and spatial and (*spectral, *spatial)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        spectral, spatial = self._factors()
+        return (1 - spectral.value(means[:2], case)) * (1 - spatial.value(means[2:], case))
+
     def map(self, case: Case) -> Array:
-        spectral, spatial = self._parts()
+        spectral, spatial = self._factors()
         return (1 - spectral.map(case)) * (1 - spatial.map(case))
 
-    def _parts(self) -> tuple[d_lambda.Index, d_s.Index]:
+    def _factors(self) -> tuple[d_lambda.Index, d_s.Index]:
         spectral = "toolbox" if self.variant == "2015" else self.variant
         return d_lambda.Index(spectral, self.block), d_s.Index(self.variant, self.block)

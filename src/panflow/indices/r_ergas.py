@@ -1,11 +1,13 @@
 """R-ERGAS: relative error of the reprojected fused image against MS [scarpa2022]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.indices import ergas
-from panflow.indices._case import Case
+from panflow.indices._case import Case, evaluate
 from panflow.indices._reproject import reprojected
+from panflow.indices._stats import Sums
 from panflow.types import Array
 
 
@@ -27,4 +29,10 @@ class Index:
     phase: str = "searched"
 
     def __call__(self, case: Case) -> Array:
-        return ergas.Index()(reprojected(case, self.phase))
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        return ergas.Index().parts(reprojected(case, self.phase))
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return ergas.Index().value(means, case)

@@ -1,11 +1,13 @@
 """R-Q: universal quality index of the reprojected fused image against MS [scarpa2022]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.indices import q_avg
-from panflow.indices._case import Case
+from panflow.indices._case import Case, evaluate
 from panflow.indices._reproject import reprojected
+from panflow.indices._stats import Sums
 from panflow.types import Array
 
 
@@ -29,7 +31,13 @@ class Index:
     window: int = 32
 
     def __call__(self, case: Case) -> Array:
-        return q_avg.Index(self.window)(reprojected(case, self.phase))
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        return q_avg.Index(self.window).parts(reprojected(case, self.phase))
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return q_avg.Index(self.window).value(means, case)
 
     def map(self, case: Case) -> Array:
         """On the MS grid, [B, h, w]."""

@@ -1,11 +1,13 @@
 """R-Q2n: Q2n of the reprojected fused image against MS [scarpa2022]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.indices import q2n
-from panflow.indices._case import Case
+from panflow.indices._case import Case, evaluate
 from panflow.indices._reproject import reprojected
+from panflow.indices._stats import Sums
 from panflow.types import Array
 
 
@@ -29,7 +31,13 @@ class Index:
     block: int = 32
 
     def __call__(self, case: Case) -> Array:
-        return q2n.Index(self.block)(reprojected(case, self.phase))
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        return q2n.Index(self.block).parts(reprojected(case, self.phase))
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return q2n.Index(self.block).value(means, case)
 
     def map(self, case: Case) -> Array:
         """On the MS grid, [B, h, w]."""

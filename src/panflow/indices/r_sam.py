@@ -1,11 +1,13 @@
 """R-SAM: spectral angle between the reprojected fused image and MS [scarpa2022]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.indices import sam
-from panflow.indices._case import Case
+from panflow.indices._case import Case, evaluate
 from panflow.indices._reproject import reprojected
+from panflow.indices._stats import Sums
 from panflow.types import Array
 
 
@@ -29,7 +31,13 @@ class Index:
     year: int = 2022
 
     def __call__(self, case: Case) -> Array:
-        return sam.Index()(reprojected(case, self.phase, self.year))
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        return sam.Index().parts(reprojected(case, self.phase, self.year))
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return sam.Index().value(means, case)
 
     def map(self, case: Case) -> Array:
         """On the MS grid, [B, h, w]."""

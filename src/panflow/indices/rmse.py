@@ -1,12 +1,13 @@
 """RMSE: the root of the mean square error, in counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.arrays import namespace
 from panflow.indices._blocks import masked
-from panflow.indices._case import Case
-from panflow.indices._stats import mean
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums
 from panflow.types import Array
 
 
@@ -23,8 +24,15 @@ class Index:
     citation: ClassVar[str] = "wald1997"
 
     def __call__(self, case: Case) -> Array:
-        xp = namespace(case.fused)
-        return xp.sqrt(xp.mean(mean((case.fused - case.reference) ** 2, case.valid), axis=1))
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        own = case.inner()
+        return (case.sums((own.fused - own.reference) ** 2, own.valid),)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        xp = namespace(means[0])
+        return xp.sqrt(xp.mean(means[0], axis=1))
 
     def map(self, case: Case) -> Array:
         xp = namespace(case.fused)

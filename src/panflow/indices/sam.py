@@ -1,12 +1,13 @@
 """SAM: the mean angle between fused and true spectra [yuhas1992]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.arrays import as_float, namespace
 from panflow.indices._blocks import masked
-from panflow.indices._case import Case
-from panflow.indices._stats import mean, ratio
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums, ratio
 from panflow.types import Array
 
 
@@ -23,8 +24,13 @@ class Index:
     citation: ClassVar[str] = "yuhas1992"
 
     def __call__(self, case: Case) -> Array:
-        angle, defined = _angles(case)
-        return mean(angle, defined)
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
+        return (case.sums(*_angles(case.inner())),)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return means[0]
 
     def map(self, case: Case) -> Array:
         angle, defined = _angles(case)

@@ -1,12 +1,13 @@
 """SCC: the correlation of the edges of fused and true bands [zhou1998]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow import registry
 from panflow.arrays import namespace
-from panflow.indices._case import Case
-from panflow.indices._stats import mean, ratio
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums, ratio
 from panflow.indices._windows import margin, window_sum
 from panflow.types import Array
 
@@ -34,6 +35,9 @@ class Index:
         registry.closest("kind of edges", self.edges, ("magnitude", "2015"))
 
     def __call__(self, case: Case) -> Array:
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
         xp = namespace(case.fused)
         cut = 1 if self.edges == "magnitude" else 0
         inside = (..., slice(cut, case.fused.shape[-2] - cut), slice(cut, case.fused.shape[-1] - cut))
@@ -41,11 +45,17 @@ class Index:
         if case.valid is not None:  # gradients that saw an invalid pixel do not count
             spoilt = xp.astype(~case.valid[inside], case.fused.dtype)
             valid = window_sum(margin(spoilt, 1, 1, 1, 1), (3, 3)) == 0
-        sums = []
+            valid = case.own(valid, cut)
+        found = []
         for b in range(case.fused.shape[1]):  # band by band: what is small stays in the cache
             f, g = (self._gradient(image[:, b : b + 1][inside]) for image in (case.fused, case.reference))
-            sums.append(xp.concat([mean(product, valid) for product in (f * g, f * f, g * g)], axis=1))
-        both, fused, reference = (xp.sum(xp.stack(sums), axis=0)[:, k] for k in range(3))
+            f, g = case.own(f, cut), case.own(g, cut)
+            found.append(case.sums(xp.concat([f * g, f * f, g * g], axis=1), valid))
+        return (Sums(sum(part.total for part in found), found[0].weight),)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        xp = namespace(means[0])
+        both, fused, reference = (means[0][:, k] for k in range(3))
         return ratio(both, xp.sqrt(fused * reference), 0.0)
 
     def _gradient(self, image: Array) -> Array:

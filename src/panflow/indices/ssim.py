@@ -1,5 +1,6 @@
 """SSIM: structural similarity in Gaussian windows, mean of the bands' values [wang2004]."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,8 +9,8 @@ import numpy as np
 from panflow.arrays import namespace
 from panflow.errors import InputError
 from panflow.indices._blocks import masked
-from panflow.indices._case import Case
-from panflow.indices._stats import mean, ratio
+from panflow.indices._case import Case, evaluate
+from panflow.indices._stats import Sums, mean, ratio
 from panflow.indices._windows import margin
 from panflow.indices.psnr import peak_of
 from panflow.ops.kernels import Separable
@@ -41,8 +42,15 @@ class Index:
     peak: float | None = None
 
     def __call__(self, case: Case) -> Array:
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...]:
         values, weight = self._bands(case)
-        return namespace(values).mean(mean(values, weight), axis=1)
+        weight = None if weight is None else case.own(weight, RADIUS)
+        return (case.sums(case.own(values, RADIUS), weight),)
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return namespace(means[0]).mean(means[0], axis=1)
 
     def map(self, case: Case) -> Array:
         values, _ = self._bands(case)
