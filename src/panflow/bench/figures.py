@@ -1,0 +1,135 @@
+"""Which figures a plan wants, made of its results."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panflow.bench import images, plots, shown
+from panflow.bench.plan import Plan
+from panflow.bench.table import Cell, Head, Rows, Table, label
+from panflow.indices._sets import load as load_index
+from panflow.types import Pair
+
+PIXELS = 1500  # of every sensor, in figures of distributions
+STATES = {"counts": None, "UniPAN, uniform": "uniform", "UniPAN, normal": "normal"}
+
+
+def build(plan: Plan, rows: Rows, tables: list[Table], root: Path, folder: Path) -> Iterator[tuple[str, Any]]:
+    """(caption, figure) of everything that the plan asks for."""
+    plain = [table for table in tables if table.corner == "method"]
+    for kind in plan.figures:
+        if kind == "bars":
+            yield from ((f"{table.title}: all indices", plots.bars(table)) for table in plain)
+        elif kind == "pareto":
+            yield from ((f"{table.title}: quality against time", plots.pareto(table)) for table in plain)
+        elif kind == "heat":
+            yield from ((table.title, plots.heat(table)) for table in tables if table.corner != "method")
+        else:
+            yield from MAKERS[kind](plan, rows, root, folder)
+
+
+def uri(figure: Any) -> str:
+    """The figure as a PNG in a data URI."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _maps(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[str, Any]]:
+    found: dict[tuple[str, str, str], list[plots.Panel]] = defaultdict(list)
+    for method, result in rows:
+        where = (result.data, result.image, result.protocol)
+        if arrays := shown.load(folder, result.key):
+            if where not in found:
+                inputs = shown.load(folder, shown.source(*where))
+                found[where] += [(name, picture, None) for name, picture in inputs.items()]
+            found[where].append((method.label, arrays["picture"], arrays["map"]))
+    for (data, image, protocol), panels in found.items():
+        error = protocol == "reduced"
+        title = f"{data}, {image}: {'errors' if error else 'HQNR'}"
+        yield title, plots.maps(title, panels, error)
+
+
+def _radar(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[str, Any]]:
+    """Every index over the data: a line a choice of the axis that is compared, for each choice of the other."""
+    axis, _ = plan.layout.against
+    spokes = list(dict.fromkeys(data.name for data in plan.data))
+    for name in dict.fromkeys(method.tags[plan.layout.rows] for method, _ in rows if method.tags):
+        for column in plan.indices:
+            values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+            for method, result in rows:
+                value = result.indices.get(label(column))
+                if method.tags.get(plan.layout.rows) == name and value is not None:
+                    values[method.tags[axis]][result.data].append(value)
+            lines = {choice: [float(np.mean(v[data])) for data in spokes] for choice, v in values.items()}
+            title = f"{label(column)}, {plan.layout.rows} {name}"
+            yield title, plots.radar(title, spokes, lines)
+
+
+def _curves(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[str, Any]]:
+    """Every index over the numbers of the axis `rows`; methods without that axis are the baseline."""
+    axis = plan.layout.rows
+    panels: dict[Head, dict[str, dict[float, Cell]]] = {}
+    baseline: dict[Head, Cell] = {}
+    for column in plan.indices:
+        head = Head(label(column), load_index(column.index).better, column.digits)
+        lines: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+        plain: dict[str, float] = {}
+        for method, result in rows:
+            value = result.indices.get(head.title)
+            if value is None:
+                continue
+            line = ", ".join(choice for name, choice in method.tags.items() if name != axis)
+            target = lines[line][float(method.tags[axis])] if axis in method.tags else plain
+            target[result.image] = value
+        panels[head] = {line: {x: Cell(v) for x, v in sorted(cells.items())} for line, cells in lines.items()}
+        if plain:
+            baseline[head] = Cell(plain)
+    yield f"indices over {axis}", plots.curves(axis, panels, baseline)
+
+
+def _samples(plan: Plan, root: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Pixels [n, C] of the first image of every set of data, as counts and through UniPAN fitted to it."""
+    import torch
+
+    from panflow.transforms.unipan import Transform
+
+    found: dict[str, dict[str, np.ndarray]] = {state: {} for state in STATES}
+    for data in plan.data:
+        pair = next(images.load(replace(data, protocols=("full",)), root, plan.seed)).make()
+        for state, target in STATES.items():
+            seen = pair.ms
+            if target:
+                seen = Transform(target=target).fit([pair]).ms(torch.from_numpy(pair.ms)).numpy()
+            found[state][data.name] = _drawn(seen, pair, plan.seed)
+    bands = min(pixels.shape[1] for pixels in found["counts"].values())
+    return {state: {name: p[:, :bands] for name, p in samples.items()} for state, samples in found.items()}
+
+
+def _drawn(seen: np.ndarray, pair: Pair, seed: int) -> np.ndarray:
+    flat = seen[0].reshape(pair.bands, -1)
+    if pair.ms_valid is not None:
+        flat = flat[:, pair.ms_valid[0].ravel()]
+    rng = np.random.default_rng(seed)
+    return flat[:, rng.integers(flat.shape[1], size=PIXELS)].T
+
+
+def _distributions(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[str, Any]]:
+    for state, samples in _samples(plan, root).items():
+        title = f"second band of MS: {state}"
+        yield title, plots.distributions(title, {name: pixels[:, 1] for name, pixels in samples.items()})
+
+
+def _sensors(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[str, Any]]:
+    yield "pixels of all sensors, principal components", plots.sensors(_samples(plan, root))
+
+
+MAKERS = {"maps": _maps, "radar": _radar, "curves": _curves, "distributions": _distributions, "sensors": _sensors}

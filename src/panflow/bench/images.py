@@ -1,0 +1,183 @@
+"""The images of a plan: pairs in float64, reduced with their reference or at full resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+
+from panflow import registry, sensors
+from panflow.bench.plan import Data, Ground, Plan
+from panflow.data import geotiff, synthetic
+from panflow.data._tiles import Collection, Tiles
+from panflow.errors import InputError, MissingInput
+from panflow.ops.degrade import wald
+from panflow.pairs import make_pair, with_validity
+from panflow.types import Pair
+
+Make = Callable[[], Pair]
+LAYOUTS = {
+    "pancollection": "training_wv3/train_wv3.h5, test_data/test_wv3_multiExm1.h5 (reduced) and "
+    "test_data/test_wv3_OrigScale_multiExm1.h5 (full), likewise for gf2 and qb (PanCollection's own names)",
+    "nbu": '"1 IKONOS", "2 QuickBird", "3 Gaofen-1", "4 WorldView-4", "5 WorldView-2" and "6 WorldView-3", each with '
+    "MS_256/*.mat and PAN_1024/*.mat of equal file names",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An image of a plan's data; `make` answers with its pair in float64, which has a reference where the protocol is
+    "reduced", and none where it is "full". spec: what the pair depends on."""
+
+    data: str
+    name: str
+    number: int
+    protocol: str
+    spec: list[Any]
+    make: Callable[[], Pair]
+
+
+def load(data: Data, root: Path, seed: int) -> Iterator[Image]:
+    """The images of a set, each under every protocol. Raises MissingInput where there are none, and says the layout."""
+    same: dict[str, Any] = {"name": "", "count": 0, "protocols": ()}
+    for number, (name, make) in enumerate(_pairs(data, root, seed)):
+        if data.count and number >= data.count:
+            return
+        for protocol in data.protocols:
+            spec = [asdict(data) | same, name, protocol, seed]
+            yield Image(data.name, name, number, protocol, spec, partial(_under, protocol, make))
+
+
+def _under(protocol: str, make: Make) -> Pair:
+    pair = make()
+    if protocol == "full":
+        return replace(pair, reference=None)
+    return pair if pair.reference is not None else wald(pair)
+
+
+def _pairs(data: Data, root: Path, seed: int) -> Iterator[tuple[str, Make]]:
+    if data.collection:
+        yield from _collection(data.collection, root)
+    elif data.folder:
+        yield from _folder(data, root)
+    else:
+        for number in range(data.count or 1):
+            yield f"scene {number}", partial(_scene, data, seed + number)
+
+
+def _scene(data: Data, seed: int) -> Pair:
+    """A drawn pair as a sensor would deliver it, without its truth."""
+    sensor = sensors.load(data.sensor)
+    pair = _double(replace(synthetic.scene(data.size, sensor, seed=seed), reference=None))
+    chosen = list(data.bands) or list(range(pair.bands))
+    phase = tuple(pair.phase[k] for k in chosen)
+    return replace(pair, ms=pair.ms[:, chosen], sensor=sensor.select(chosen), phase=phase)
+
+
+def _collection(options: Collection, root: Path) -> Iterator[tuple[str, Make]]:
+    try:
+        tiles = registry.get("data", options.format).load(options, root)
+    except MissingInput as error:
+        raise MissingInput(
+            f"{error}. --data DIR is the folder where the plan finds {LAYOUTS[options.format]}; --rehearse runs it "
+            "on other data"
+        ) from None
+    for number in range(len(tiles)):
+        yield f"tile {number}", partial(_tile, tiles, number)
+
+
+def _tile(tiles: Tiles, number: int) -> Pair:
+    return _double(tiles.pair([number]))
+
+
+def _double(pair: Pair) -> Pair:
+    """The pair in NumPy's float64."""
+
+    def made(values: Any) -> Any:
+        return None if values is None else np.asarray(values, dtype=np.float64)
+
+    return replace(pair, pan=made(pair.pan), ms=made(pair.ms), reference=made(pair.reference))
+
+
+def _read(folder: Path) -> dict[str, geotiff.Image]:
+    paths = {name: folder / f"{name}.tif" for name in ("pan", "ms", "reference")}
+    for name in ("pan", "ms"):
+        if not paths[name].is_file():
+            raise MissingInput(f"no {paths[name]}: --data DIR is the folder below which the plan finds its images")
+    return {name: geotiff.read([path]) for name, path in paths.items() if path.is_file()}
+
+
+def _folder(data: Data, root: Path) -> Iterator[tuple[str, Make]]:
+    """The tiles of a folder's window; a reference is kept where the set has one and the image is not cut."""
+    images = _read(root / data.folder)
+    if "reference" in images and (data.tile or any(data.window)):
+        raise InputError(f"{data.name}: a folder with a reference is taken whole, without window and tile")
+    top, left, height, width = _window(data.window, images["ms"].valid.shape)
+    side = data.tile or max(height, width)
+    for y in range(top, top + height - min(side, height) + 1, side):
+        for x in range(left, left + width - min(side, width) + 1, side):
+            cut = (y, x, min(side, height), min(side, width))
+            yield f"{Path(data.folder).name} {y},{x}", partial(_part, data, images, cut)
+
+
+def _part(data: Data, images: dict[str, geotiff.Image], window: tuple[int, int, int, int]) -> Pair:
+    cut = _cut(images, window)
+    pan, ms = cut["pan"], cut["ms"]
+    chosen = list(data.bands) or list(range(len(ms.bands)))
+    sensor = sensors.fit_bands(sensors.load(data.sensor), len(ms.bands)).select(chosen)
+    pair = make_pair(_f64(pan.bands), _f64(ms.bands[chosen]), sensor, data.phase)
+    masks = (None if image.valid.all() else image.valid[None, None] for image in (pan, ms))
+    pair = with_validity(pair, *masks)
+    if "reference" in cut:
+        pair = replace(pair, reference=_f64(cut["reference"].bands[chosen])[None])
+    return pair
+
+
+def _f64(image: np.ndarray) -> np.ndarray:
+    return image.astype(np.float64)
+
+
+def _window(window: tuple[int, int, int, int], size: tuple[int, ...]) -> tuple[int, int, int, int]:
+    top, left, height, width = window
+    return top, left, height or size[0] - top, width or size[1] - left
+
+
+def _cut(images: dict[str, geotiff.Image], window: tuple[int, int, int, int]) -> dict[str, geotiff.Image]:
+    """A window of MS pixels out of every image, which share their corners."""
+    coarse = images["ms"].valid.shape
+    found = {}
+    for name, image in images.items():
+        y, x = (round(a / b) for a, b in zip(image.valid.shape, coarse))
+        top, left, height, width = window
+        inside = (..., slice(top * y, (top + height) * y), slice(left * x, (left + width) * x))
+        found[name] = replace(image, bands=image.bands[inside], valid=image.valid[inside])
+    return found
+
+
+def write_ground(plan: Plan, root: Path, folder: Path) -> None:
+    """The plan's ground as folders of pan.tif and ms.tif, zeros where there is no data."""
+    for ground in plan.ground:
+        target = folder / ground.name
+        if (target / "ms.tif").is_file():
+            continue
+        target.mkdir(parents=True, exist_ok=True)
+        for name, image in _ground(ground, root).items():  # ms.tif comes last: where it is, all is
+            values = np.where(image.valid, image.bands, 0).astype(np.float32)
+            profile = {"driver": "GTiff", "dtype": "float32", "nodata": 0, "count": len(values)}
+            part = target / f"{name}.part"
+            with rasterio.open(part, "w", height=values.shape[1], width=values.shape[2], **profile) as file:
+                file.write(values)
+            part.replace(target / f"{name}.tif")
+
+
+def _ground(ground: Ground, root: Path) -> dict[str, geotiff.Image]:
+    images = _read(root / ground.folder)
+    cut = _cut(images, _window(ground.window, images["ms"].valid.shape))
+    ms = cut["ms"]
+    chosen = list(ground.bands) or slice(None)
+    return {"pan": cut["pan"], "ms": replace(ms, bands=ms.bands[chosen])}

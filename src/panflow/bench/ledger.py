@@ -1,0 +1,76 @@
+"""results.jsonl: one JSON line a result, written whole or not at all, read by whoever runs the plan again."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from panflow.errors import InputError
+
+NAME = "results.jsonl"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method did to an image. key: of everything that the numbers depend on; indices by column label, None where not defined.
+
+    seconds: of fitting and sharpening; evaluations: of the network, 0 for methods without one; memory: MiB that the
+    process took at most beyond what it had before.
+    """
+
+    key: str
+    method: str
+    data: str
+    image: str
+    protocol: str
+    indices: dict[str, float | None]
+    seconds: float
+    evaluations: int
+    memory: float
+    seed: int
+    tags: dict[str, str] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
+
+
+def key(*parts: Any) -> str:
+    """The same for the same parts, on any machine."""
+    return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+class Ledger:
+    """The results of a folder, by key."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / NAME
+        self.results: dict[str, Result] = {}
+        if self.path.is_file():
+            self._read()
+
+    def _read(self) -> None:
+        """What was written; the last line goes if it is not whole, as after a loss of power."""
+        text = self.path.read_bytes()
+        whole = text.rfind(b"\n") + 1
+        for number, line in enumerate(text[:whole].splitlines(), 1):
+            try:
+                result = Result(**json.loads(line))
+            except (json.JSONDecodeError, TypeError) as error:
+                raise InputError(f"{self.path}, line {number} is no result ({error}): mend or delete it") from None
+            self.results[result.key] = result
+        if whole < len(text):
+            with self.path.open("r+b") as file:
+                file.truncate(whole)
+
+    def add(self, result: Result) -> None:
+        """On disk when it returns."""
+        line = (json.dumps(asdict(result)) + "\n").encode()
+        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(handle, line)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        self.results[result.key] = result

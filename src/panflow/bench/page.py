@@ -1,0 +1,78 @@
+"""The report: one HTML file with tables, figures and a swipe between any two methods, that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections import defaultdict
+from pathlib import Path
+from string import Template
+
+import numpy as np
+from PIL import Image
+
+from panflow.bench import figures, formats, shown, table
+from panflow.bench.plan import Plan
+from panflow.bench.table import Rows
+
+QUALITY = 92  # of JPEG
+HERE = Path(__file__).parent
+
+
+def write(plan: Plan, rows: Rows, root: Path, folder: Path) -> Path:
+    """tables/ and report.html of a plan's results; returns the report's path."""
+    tables = table.build(plan, rows)
+    formats.write(tables, folder / "tables")
+    drawn = [
+        f'<figure><img src="{figures.uri(figure)}" alt="{html.escape(caption)}" loading="lazy">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        for caption, figure in figures.build(plan, rows, tables, root, folder)
+    ]
+    parts = {
+        "title": html.escape(plan.title),
+        "about": html.escape(plan.about),
+        "tables": "\n".join(f'<div class="wide">{formats.as_html(one)}</div>' for one in tables),
+        "viewer": _viewer(rows, folder),
+        "figures": "\n".join(drawn),
+        "made": html.escape(_made(rows)),
+        "plan": html.escape(json.dumps(plan.dump(), indent=1)),
+    }
+    path = folder / "report.html"
+    part = folder / "report.html.part"
+    part.write_text(Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(parts), encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def _viewer(rows: Rows, folder: Path) -> str:
+    """The swipe, with every picture that was kept; nothing where none was."""
+    pictures: dict[str, dict[str, str]] = defaultdict(dict)
+    for method, result in rows:
+        where = (result.data, result.image, result.protocol)
+        name = ", ".join(where)
+        if arrays := shown.load(folder, result.key):
+            if name not in pictures:
+                inputs = shown.load(folder, shown.source(*where))
+                pictures[name] |= {title: _uri(picture) for title, picture in inputs.items()}
+            pictures[name][method.label] = _uri(arrays["picture"])
+    if not pictures:
+        return ""
+    told = json.dumps(pictures).replace("</", "<\\/")
+    return Template((HERE / "viewer.html").read_text(encoding="utf-8")).substitute(pictures=told)
+
+
+def _uri(picture: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="JPEG", quality=QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _made(rows: Rows) -> str:
+    """Versions and dates of the results."""
+    results = [result for _, result in rows]
+    versions = sorted({f"{k} {v}" for r in results for k, v in r.made.items() if k != "time"})
+    times = sorted(str(result.made["time"]) for result in results)
+    span = f" between {times[0]} and {times[-1]}" if times else ""
+    return f"{len(results)} results{span}: {', '.join(versions)}."

@@ -1,0 +1,190 @@
+"""Plans: one TOML a benchmark, whose keys are the fields of these frozen dataclasses."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from panflow import registry
+from panflow.data._tiles import Collection
+from panflow.errors import InputError
+from panflow.training.recipe import _merged, _override, _read, _typed
+from panflow.types import YX
+
+PROTOCOLS = ("reduced", "full")
+MEASURES = {"evaluations": 0, "seconds": 3, "memory": 0}  # what is measured beside quality, digits in tables
+FIGURES = ("pareto", "bars", "radar", "maps", "distributions", "sensors", "curves", "heat")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row: what `panflow.load` takes with its options, or a recipe that is trained first.
+
+    train: a recipe, or what differs from the one that it `extends` and from the plan's. over: axes, each with choices
+    that are partial recipes; the method stands for all their combinations. only: names of the data that it can serve.
+    tags: the choice on every axis, which expansion sets.
+    """
+
+    label: str
+    name: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+    over: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images to be sharpened. name: of their table; several sets may share one, as reduced and full files do.
+
+    collection: ready pairs of PanCollection or NBU; folder: one with pan.tif, ms.tif and perhaps reference.tif;
+    neither: drawn scenes of `size` PAN pixels. bands: those to take; phase: as `panflow.sharpen` takes it. window
+    (top, left, height, width) and tile: in MS pixels, of the images as they are; a window is cut into tiles. count:
+    images at most (0: all). protocols: "reduced" (Wald's, where the set has no reference) and "full".
+    """
+
+    name: str
+    sensor: str = "generic"
+    collection: Collection | None = None
+    folder: str = ""
+    size: int = 256
+    bands: tuple[int, ...] = ()
+    phase: str | YX = "corner"
+    window: tuple[int, int, int, int] = (0, 0, 0, 0)
+    tile: int = 0
+    count: int = 0
+    protocols: tuple[str, ...] = PROTOCOLS
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A window of a folder's images, in MS pixels, that methods learn from: the source `name` of their recipes."""
+
+    name: str
+    folder: str
+    window: tuple[int, int, int, int] = (0, 0, 0, 0)
+    bands: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """An index with its options; cut: pixels taken off beforehand (`panflow.assess`); label: its title by default."""
+
+    index: str
+    label: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    cut: int = 0
+    digits: int = 3
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How results become tables. kind: "methods" (rows are methods, one table a set of data), "matrix" (rows are the
+    choices of the axis `rows`, columns the data, one table an index) or "curves" (over the numbers of the axis `rows`).
+
+    against: (axis, choice), the baseline of matrices and curves; every other choice is compared with it.
+    """
+
+    kind: str = "methods"
+    rows: str = ""
+    against: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """methods x data x indices.
+
+    recipe: what all trained methods share; budget: what has the last word in every recipe. root: the folder of the
+    data; seed: of training, drawn scenes and bootstrap; repeats: times that a sharpening is timed (the first of
+    several does not count); shown: images a set whose pictures go into the report; paper: file of published numbers.
+    rehearsal: what differs when the plan is tried on small data with small budgets.
+    """
+
+    title: str
+    methods: tuple[Method, ...]
+    data: tuple[Data, ...]
+    indices: tuple[Column, ...]
+    about: str = ""
+    paper: str = ""
+    root: str = "../shared/data"
+    seed: int = 0
+    repeats: int = 1
+    shown: int = 1
+    measures: tuple[str, ...] = ("seconds",)
+    figures: tuple[str, ...] = ("bars", "maps")
+    layout: Layout = Layout()
+    ground: tuple[Ground, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)
+    budget: dict[str, Any] = field(default_factory=dict)
+    rehearsal: dict[str, Any] = field(default_factory=dict)
+
+    def dump(self) -> dict[str, Any]:
+        """Plain values, every default written out."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+def load(plan: str | Path | Plan, overrides: Sequence[str] = (), rehearse: bool = False) -> Plan:
+    """The plan of a bundled name or a file, its axes expanded, with `section.key=value` overrides.
+
+    A plan may start from another: `extends` is a bundled name. Raises UnknownName for a key that does not exist, and
+    names the nearest; InputError for a value of the wrong kind.
+    """
+    values = plan.dump() if isinstance(plan, Plan) else _file(plan)
+    if rehearse:
+        values = _merged(values, values.get("rehearsal", {}))
+    for text in overrides:
+        _override(values, text)
+    made: Plan = _typed(Plan, values, "plan")
+    return _checked(replace(made, methods=tuple(one for method in made.methods for one in _expanded(made, method))))
+
+
+def _file(plan: str | Path) -> dict[str, Any]:
+    path = Path(plan) if str(plan).endswith(".toml") else registry.path("plans", str(plan))
+    if not path.is_file():
+        raise InputError(f"no plan {path}: expected a .toml file or one of {', '.join(registry.names('plans'))}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}") from None
+    base = values.pop("extends", None)
+    return _merged(_file(base), values) if base else values
+
+
+def _expanded(plan: Plan, method: Method) -> Iterator[Method]:
+    """The method's combinations, each with its whole recipe."""
+    axes = list(method.over.items())
+    for choices in product(*(axis.items() for _, axis in axes)):
+        train = dict(method.train)
+        recipe = _merged(_read(train.pop("extends")), plan.recipe) if "extends" in train else plan.recipe
+        for part in (train, *(part for _, part in choices), plan.budget) if train or choices else ():
+            recipe = _merged(recipe, part)
+        tags = {axis: name for (axis, _), (name, _) in zip(axes, choices)}
+        label = ", ".join([method.label, *tags.values()])
+        yield replace(method, label=label, train=recipe if train or choices else {}, over={}, tags=tags or method.tags)
+
+
+def _checked(plan: Plan) -> Plan:
+    labels = [method.label for method in plan.methods]
+    for method in plan.methods:
+        if labels.count(method.label) > 1:
+            raise InputError(f"two methods are called {method.label!r}: give each a label of its own")
+        if bool(method.name) == bool(method.train):
+            raise InputError(f"method {method.label!r}: expected either a name, or a recipe to train")
+        for name in method.only:
+            registry.closest("data", name, tuple(data.name for data in plan.data))
+    for data in plan.data:
+        for protocol in data.protocols:
+            registry.closest("protocol", protocol, PROTOCOLS)
+    for kind, chosen, known in (("measure", plan.measures, tuple(MEASURES)), ("figure", plan.figures, FIGURES)):
+        for name in chosen:
+            registry.closest(kind, name, known)
+    registry.closest("layout", plan.layout.kind, ("methods", "matrix", "curves"))
+    for column in plan.indices:
+        registry.check("indices", column.index)
+    return plan

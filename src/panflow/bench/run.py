@@ -1,0 +1,173 @@
+"""Running a plan: what is missing is sharpened, measured and written down; then the tables and the report are made."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panflow import __version__, zoo
+from panflow.assessment import measure
+from panflow.bench import images, meter, page, plots, shown
+from panflow.bench import plan as plans
+from panflow.bench.images import Image
+from panflow.bench.ledger import Ledger, Result, key
+from panflow.bench.plan import Column, Method, Plan
+from panflow.errors import InputError
+from panflow.indices._case import Case, Index
+from panflow.indices._sets import load as load_index
+from panflow.ops.fill import fill
+from panflow.types import Pair, Sharpener
+
+KEPT = 32  # pairs that stay in memory
+Work = list[tuple[Method, Image, str]]
+
+
+def benchmark(
+    plan: str | Path | Plan,
+    out: str | Path,
+    *,
+    data: str | Path | None = None,
+    rehearse: bool = False,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    tell: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Runs a plan (a bundled name, a file or a Plan) into the folder `out`; returns the path of its report.html.
+
+    The folder gets plan.json (resolved), results.jsonl (one line a result), models/, shown/, tables/ and report.html.
+    Called again it does what is missing: nothing is computed twice, nothing that was measured is lost. data: the folder
+    of images, the plan's `root` by default; rehearse: on small data with small budgets; tell: hears of every step.
+
+    Raises UnknownName or InputError where the plan does not hold, MissingInput where data are absent, MissingExtra
+    without matplotlib.
+    """
+    settings, folder = plans.load(plan, overrides, rehearse), Path(out)
+    plots.require()
+    root = Path(data or settings.root)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.json").write_text(json.dumps(settings.dump(), indent=1), encoding="utf-8")
+    ledger = Ledger(folder)
+    work = _work(settings, root)
+    _run(settings, work, ledger, root, folder, device, tell)
+    return page.write(settings, [(method, ledger.results[k]) for method, _, k in work], root, folder)
+
+
+def _work(settings: Plan, root: Path) -> Work:
+    """Every method with every image that it can serve, and the key of the result."""
+    sets = [(data, list(images.load(data, root, settings.seed))) for data in settings.data]
+    indices = [asdict(column) | {"label": "", "digits": 0} for column in settings.indices]
+    return [
+        (method, image, key(_spec(settings, method), image.spec, indices, settings.repeats))
+        for method in settings.methods
+        for data, members in sets
+        if not method.only or data.name in method.only
+        for image in members
+    ]
+
+
+def _spec(settings: Plan, method: Method) -> list[Any]:
+    """What a method's answers depend on; a model file is known by its size and time."""
+    file = Path(method.name)
+    state = [file.stat().st_size, file.stat().st_mtime_ns] if file.suffix == ".safetensors" and file.is_file() else []
+    grounds = [asdict(ground) for ground in settings.ground] if method.train else []
+    return [method.name, method.options, method.train, settings.seed, grounds, state]
+
+
+def _run(settings: Plan, work: Work, ledger: Ledger, root: Path, folder: Path, device: str, tell: Callable) -> None:
+    missing = [(method, image, k) for method, image, k in work if k not in ledger.results]
+    tell(f"{len(work) - len(missing)} of {len(work)} results are there")
+    indices = {_label(column): (load_index(column.index, **column.options), column.cut) for column in settings.indices}
+    pair_of = lru_cache(KEPT)(lambda image: image.make())
+    current: tuple[str, Any, Any] = ("", None, None)
+    for number, (method, image, k) in enumerate(missing, 1):
+        if k in ledger.results:  # two rows of the same method
+            continue
+        if current[0] != method.label:
+            sharpener = _sharpener(settings, method, root, folder, device, tell)
+            current = (method.label, sharpener, meter.Evaluations(sharpener))
+        result = _result(settings, method, image, k, current[1:], pair_of(image), indices, folder)
+        ledger.add(result)
+        tell(f"{number}/{len(missing)}  {method.label}  {image.data}  {image.name}  {image.protocol}")
+
+
+def _label(column: Column) -> str:
+    return column.label or load_index(column.index).title
+
+
+def _result(
+    settings: Plan,
+    method: Method,
+    image: Image,
+    k: str,
+    prepared: tuple[Sharpener, meter.Evaluations],
+    pair: Pair,
+    indices: dict[str, tuple[Index, int]],
+    folder: Path,
+) -> Result:
+    sharpener, evaluations = prepared
+
+    def run() -> Any:
+        return sharpener.fit([pair])(pair)
+
+    fused, seconds, memory = meter.measure(run, settings.repeats)
+    case = Case(fill(fused, pair.pan_valid), pair.sensor, pair.ratio, pair.reference, pair, pair.pan_valid)
+    needs = "reference" if image.protocol == "reduced" else "pair"
+    values: dict[str, float] = {}
+    for cut in {cut for _, cut in indices.values()}:
+        chosen = {label: index for label, (index, own) in indices.items() if own == cut and index.needs == needs}
+        values |= {label: float(value[0]) for label, value in measure(case, chosen, cut).items()}
+    if image.number < settings.shown:
+        shown.save(folder, k, image, case)
+    made: dict[str, Any] = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version()}
+    made |= {"panflow": __version__, "numpy": np.__version__, "machine": platform.machine()}
+    if evaluations.count:
+        import torch
+
+        model: Any = sharpener
+        made |= {"torch": torch.__version__, "device": str(model.device), "threads": torch.get_num_threads()}
+    finite = {label: value if math.isfinite(value) else None for label, value in values.items()}
+    ordered = {label: finite[label] for label in indices if label in finite}
+    where = (method.label, image.data, image.name, image.protocol)
+    costs = (round(seconds, 6), evaluations.count, round(memory, 1), settings.seed)
+    return Result(k, *where, ordered, *costs, method.tags, made)
+
+
+def _sharpener(settings: Plan, method: Method, root: Path, folder: Path, device: str, tell: Callable) -> Sharpener:
+    if not method.train:
+        return zoo.load(method.name, device=device, **method.options)
+    return zoo.load(_trained(settings, method, root, folder, device, tell), device=device)
+
+
+def _trained(settings: Plan, method: Method, root: Path, folder: Path, device: str, tell: Callable) -> Path:
+    """The model of a method's recipe, trained where that has not been done; trained.json tells that it is whole."""
+    from panflow.training import recipe as recipes
+    from panflow.training.loop import WEIGHTS, train
+
+    name = "".join(c if c.isalnum() else "-" for c in method.label.lower())
+    target = folder / "models" / f"{name}-{key(_spec(settings, method))[:8]}"
+    if (target / "trained.json").is_file():
+        return target / WEIGHTS
+    values = dict(method.train)
+    images.write_ground(settings, root, folder / "ground")
+    below = folder / "ground" if settings.ground else root / values.get("data", {}).get("root", "")
+    values["data"] = {**values.get("data", {}), "root": str(below)}
+    values["validation"] = {"every": 0}
+    values["run"] = {"seed": settings.seed, **values.get("run", {})}
+    try:
+        recipe = recipes.typed(values)
+    except InputError as error:
+        raise InputError(f"the recipe of method {method.label!r}: {error}") from None
+    tell(f"training {method.label}, {recipe.run.steps} steps")
+    model, seconds, _ = meter.measure(lambda: train(recipe, target, device=device, progress=False))
+    (target / "trained.json").write_text(json.dumps({"seconds": round(seconds, 1), "steps": recipe.run.steps}))
+    (target / "checkpoint.pt").unlink(missing_ok=True)
+    return model

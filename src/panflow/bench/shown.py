@@ -1,0 +1,80 @@
+"""What the report shows of a result: the image as a picture, and the map of where it is good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panflow.arrays import to_numpy
+from panflow.bench.images import Image
+from panflow.bench.ledger import key
+from panflow.indices import hqnr
+from panflow.indices._case import Case
+from panflow.ops.resample import ms_up
+from panflow.scene import picture
+from panflow.scene.quicklook import GAMMA, composite
+from panflow.types import Array
+
+SIDE = 512  # pixels of a picture at most: the middle of larger images
+
+
+def save(folder: Path, name: str, image: Image, case: Case) -> None:
+    """shown/NAME.npz with `picture` [h, w, 3] in uint8 and `map` [h, w] in float16: the error (mean over bands of the
+    absolute difference from the reference, in parts of full scale) or HQNR. The inputs go into a file of their own."""
+    (folder / "shown").mkdir(exist_ok=True)
+    pair, inside = case.pair, _middle(case.pair.size)
+    base = ms_up(pair) if pair.reference is None else pair.reference
+    bands = composite(pair.sensor.bands)
+    limits = picture.limits([_chosen(base, bands, inside)])
+    error = pair.reference is not None
+    values = to_numpy(abs(case.fused - pair.reference).mean(1) if error else hqnr.Index().map(case))[0][inside]
+    if error:
+        values = values / (2**pair.sensor.bits - 1)
+    _write(folder, name, picture=_coloured(case.fused, bands, inside, limits), map=values.astype(np.float16))
+    inputs = source(image.data, image.name, image.protocol)
+    if (folder / "shown" / f"{inputs}.npz").is_file():
+        return
+    pan = _chosen(pair.pan, (0,), inside)
+    pictures = {"PAN": picture.stretch(pan, picture.limits([pan]), GAMMA)}
+    pictures = {"PAN": np.repeat(np.moveaxis(pictures["PAN"], 0, -1), 3, -1)}
+    pictures["MS, interpolated"] = _coloured(ms_up(pair), bands, inside, limits)
+    if error:
+        pictures["reference"] = _coloured(pair.reference, bands, inside, limits)
+    _write(folder, inputs, **pictures)
+
+
+def source(data: str, image: str, protocol: str) -> str:
+    """The name under which an image's inputs are shown."""
+    return f"inputs-{key(data, image, protocol)[:8]}"
+
+
+def load(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """What was saved under a name; nothing where nothing was."""
+    path = folder / "shown" / f"{name}.npz"
+    if not path.is_file():
+        return {}
+    with np.load(path) as file:
+        return dict(file)
+
+
+def _middle(size: tuple[int, int]) -> tuple[slice, slice]:
+    rows, columns = (slice((n - min(n, SIDE)) // 2, (n - min(n, SIDE)) // 2 + min(n, SIDE)) for n in size)
+    return rows, columns
+
+
+def _chosen(image: Array, bands: tuple[int, ...], inside: tuple[slice, slice]) -> np.ndarray:
+    return to_numpy(image)[0, list(bands)][(..., *inside)]
+
+
+def _coloured(image: Array, bands: tuple[int, ...], inside: tuple[slice, slice], limits: np.ndarray) -> np.ndarray:
+    stretched = picture.stretch(_chosen(image, bands, inside), limits, GAMMA)
+    return np.moveaxis(np.broadcast_to(stretched, (3, *stretched.shape[1:])), 0, -1)
+
+
+def _write(folder: Path, name: str, **arrays: Any) -> None:
+    """Whole or not at all."""
+    part = folder / "shown" / f"{name}.part.npz"
+    np.savez_compressed(part, **arrays)
+    part.replace(folder / "shown" / f"{name}.npz")
