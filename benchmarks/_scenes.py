@@ -9,7 +9,7 @@ from rasterio.windows import Window
 
 
 def make(folder: Path, size: int, bands: int, pan: Path | None = None, ms: Path | None = None) -> tuple[Path, Path]:
-    """`pan_SIZE.tif` and `ms_SIZE_BANDSb.tif` (uint16, tiled, deflate, EPSG:32631) in `folder`; kept if there."""
+    """`pan_SIZE.tif` and `ms_SIZE_BANDSb.tif` (uint16, tiled, EPSG:32631) in `folder`; kept if there."""
     folder.mkdir(parents=True, exist_ok=True)
     out = folder / f"pan_{size}.tif", folder / f"ms_{size}_{bands}b.tif"
     if all(path.exists() for path in out):
@@ -33,7 +33,7 @@ def _mirror(path: Path, image: np.ndarray, size: int, pixel: float) -> None:
     side = image.shape[1]
     profile = {"driver": "GTiff", "dtype": "uint16", "count": len(image), "height": size, "width": size}
     profile |= {"crs": "EPSG:32631", "transform": Affine(pixel, 0, 590000, 0, -pixel, 5750000), "bigtiff": "IF_SAFER"}
-    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 2}
+    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512}
     with rasterio.open(path, "w", num_threads=2, **profile, **layout) as target:
         for i in range(-(-size // side)):
             for j in range(-(-size // side)):

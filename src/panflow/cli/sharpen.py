@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--dtype", help="Type of the result, e.g. uint16 or float32.  [default: as MS]")
 @click.option("--format", type=click.Choice(FORMATS), help="[default: cog where OUT ends in .tif, else gtiff]")
 @click.option("--compress", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True)
+@click.option("--level", type=click.IntRange(min=1), help="Of zstd or deflate.  [default: 3 and 6]")
 @click.option("--overviews/--no-overviews", default=None, help="[default: only in a COG]")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Bound on memory, in MiB or as 2GiB.")

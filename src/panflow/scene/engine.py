@@ -54,6 +54,7 @@ def sharpen_file(
     dtype: str | None = None,
     format: str | None = None,
     compress: str = "zstd",
+    level: int | None = None,
     overviews: bool | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
@@ -67,8 +68,8 @@ def sharpen_file(
     "auto"; bands: names of the MS bands, where the files' own do not tell; tags: what a scene's metadata say of the
     sensor; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
     sets it; nodata: a value that counts as nodata besides what the files declare; dtype: of the result (None: as
-    MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none, deflate, zstd, lzw or lerc;
-    jobs: threads; max_memory: MiB; device: where a learned model computes ("auto", "cpu", "cuda", "mps").
+    MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none, deflate, zstd, lzw or lerc; level:
+    how hard zstd or deflate try; overviews: None, only in a COG; jobs: threads; max_memory: MiB; device: where a learned model computes ("auto", "cpu", "cuda", "mps").
 
     Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
     """
@@ -91,7 +92,7 @@ def sharpen_file(
             blocks = lattice if halo is not None else [(0, source.size[0], 0, source.size[1])]
             flight, tight = _in_flight(source, halo or 0, jobs, max_memory)
             warnings += tight
-            kind = np.dtype(dtype or source.ms_dtype)
+            kind = _kind(dtype or source.ms_dtype)
             absent = _absent(source, kind)
             name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
             clipped = holes = 0
@@ -106,6 +107,7 @@ def sharpen_file(
                 mask=absent is None and source.may_have_holes,
                 format=format,
                 compress=compress,
+                level=level,
                 overviews=format == "cog" if overviews is None else overviews,
                 jobs=jobs,
             ) as sink:
@@ -152,7 +154,7 @@ def sharpen_file(
         mpix_per_second=pixels / 1e6 / seconds,
         peak_mib=peak_mib(),
         sensor_reason="" if source.why == "given" else source.why,
-        warnings=[*source.placement.notes, *warnings],
+        warnings=[*source.placement.notes, *source.notes, *warnings],
     )
 
 
@@ -160,6 +162,12 @@ def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise InputError(f"{what} {value!r} is unknown: expected {', '.join(allowed)}")
     return value
+
+
+def _kind(dtype: str) -> np.dtype:
+    """The type of the result's pixels."""
+    known = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+    return np.dtype(_one_of("dtype", dtype, known))
 
 
 def _mean(phase: tuple) -> tuple[float, float]:
@@ -281,6 +289,7 @@ def _cast(
     if kind.kind == "f":
         result, clipped = image.astype(kind), 0
         hole = 0.0 if absent is None else absent
+        np.putmask(result, result == kind.type(hole), np.nextafter(kind.type(hole), kind.type(np.inf)))
     else:
         info = np.iinfo(kind)
         # beyond 16 bits the limits are no float32 numbers, and a saturated value would wrap around in the cast

@@ -21,7 +21,7 @@ from panflow.errors import InputError, OutputError, OutputExists
 BLOCK = 512
 COMPRESSIONS = ("none", "deflate", "zstd", "lzw", "lerc")
 FORMATS = ("cog", "gtiff")
-LEVELS = {"zstd": {"ZSTD_LEVEL": 3}, "deflate": {"ZLEVEL": 6}}
+LEVELS = {"zstd": ("zstd_level", 3, 22), "deflate": ("zlevel", 6, 9)}  # option, default, highest
 
 
 def check_target(out: Path, inputs: list[str], overwrite: bool) -> None:
@@ -38,6 +38,18 @@ def check_target(out: Path, inputs: list[str], overwrite: bool) -> None:
         raise OutputError(f"the folder {folder} of the result does not exist: make it first")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"the folder {folder} of the result cannot be written to")
+
+
+def _level(compress: str, level: int | None) -> dict[str, int]:
+    """GDAL's option for how hard a codec tries."""
+    if compress not in LEVELS:
+        if level is not None:
+            raise InputError(f"compress {compress} has no level: expected one with {' or '.join(LEVELS)}")
+        return {}
+    option, usual, highest = LEVELS[compress]
+    if level is not None and not 1 <= level <= highest:
+        raise InputError(f"level {level} of {compress}: expected 1 to {highest}")
+    return {option: level or usual}
 
 
 class _Errors(logging.Handler):
@@ -70,17 +82,18 @@ class Sink:
         mask: bool,
         format: str,
         compress: str,
+        level: int | None,
         overviews: bool,
         jobs: int,
     ):
         self.out, self.format, self.mask, self.overviews = out, format, mask, overviews
-        token = uuid.uuid4().hex[:8]
+        self._token = token = uuid.uuid4().hex[:8]
         self._part = out.with_name(f".{out.name}.{token}.part.tif")
         self._second = out.with_name(f".{out.name}.{token}.cog.part.tif")
         kind = np.dtype(dtype).kind
         predictor = {"predictor": 3 if kind == "f" else 2} if compress in ("deflate", "zstd", "lzw") else {}
         self._creation = {"compress": compress, **predictor} if compress != "none" else {}
-        self._level = LEVELS.get(compress, {})
+        self._level = _level(compress, level)
         staged = {"compress": "zstd", "zstd_level": 1, **predictor} if format == "cog" else self._creation | self._level
         blocks = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK} if min(size) >= 16 else {}
         self._jobs = jobs
@@ -154,6 +167,8 @@ class Sink:
         if errors.messages:
             raise OutputError(f"{self.out} cannot be finished: {errors.messages[0]}; is the disk full?")
         os.replace(result, self.out)
+        for sidecar in (".aux.xml", ".ovr", ".msk"):  # of a file that was replaced
+            self.out.with_name(self.out.name + sidecar).unlink(missing_ok=True)
 
     def _to_cog(self) -> None:
         compress = self._creation.get("compress", "none").upper()
@@ -181,10 +196,9 @@ class Sink:
                 raise OutputError(f"{self.out}: GDAL did not write a valid COG")
 
     def _clean(self) -> None:
-        for path in (self._part, self._second):
-            for leftover in (path, path.with_name(path.name + ".aux.xml"), path.with_name(path.name + ".msk")):
-                with suppress(OSError):
-                    leftover.unlink()
+        for leftover in self.out.parent.glob(f".*.{self._token}.*"):  # the parts, and what GDAL makes beside them
+            with suppress(OSError):
+                leftover.unlink()
 
     def __enter__(self) -> Sink:
         return self
