@@ -75,9 +75,8 @@ def main() -> None:
             spread = f"{wall:.2f} [{min(walls[name]):.2f}..{max(walls[name]):.2f}]"
             ratio = f"{base / wall:.2f}" if base else "-"
             peak = max(peak for _, peak in runs)
-            print(
-                f"| {size}, {options.bands} bands | {name} | {size**2 / 1e6 / wall:.1f} | {spread} | {peak:.0f} | {ratio} |"
-            )
+            scene, speed = f"{size}, {options.bands} bands", f"{size**2 / 1e6 / wall:.1f}"
+            print(f"| {scene} | {name} | {speed} | {spread} | {peak:.0f} | {ratio} |", flush=True)
         out.unlink(missing_ok=True)
 
 

@@ -68,8 +68,9 @@ def sharpen_file(
     "auto"; bands: names of the MS bands, where the files' own do not tell; tags: what a scene's metadata say of the
     sensor; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
     sets it; nodata: a value that counts as nodata besides what the files declare; dtype: of the result (None: as
-    MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none, deflate, zstd, lzw or lerc; level:
-    how hard zstd or deflate try; overviews: None, only in a COG; jobs: threads; max_memory: MiB; device: where a learned model computes ("auto", "cpu", "cuda", "mps").
+    MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none, deflate, zstd, lzw or lerc;
+    level: how hard zstd or deflate try; overviews: None, only in a COG; jobs: threads; max_memory: MiB; device: where
+    a learned model computes ("auto", "cpu", "cuda", "mps").
 
     Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
     """
