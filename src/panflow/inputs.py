@@ -123,19 +123,22 @@ class View:
         return ms_up(self._pair)
 
     @cached_property
+    def _mapped(self) -> Array:
+        return self._transform.ms(self._pair.ms)
+
+    @cached_property
     def ms(self) -> Array:
         """MS through the transform, [B, C, ceil(H / r), ceil(W / r)], where the window begins and no context around
         it; brought to `phase`, where that is given."""
         pair, size = self._pair, coarse(self._pair.size, self._pair.ratio)
         shifts = tuple(self._shift(phase) for phase in pair.phase)
-        seen = self._transform.ms(pair.ms)
         if size == pair.ms_size and not any(any(shift) for shift in shifts):
-            return seen
+            return self._mapped
 
         def move(bands: Array, shift: Any) -> Array:
             return interpolate(bands, (1.0, 1.0), shift, size, "symmetric")
 
-        return by_band(seen, shifts, move)
+        return by_band(self._mapped, shifts, move)
 
     def _shift(self, phase: YX) -> YX:
         """By how many MS pixels a band must move up and left to lie as the network knows it: whole pixels alone
@@ -149,7 +152,7 @@ class View:
     @cached_property
     def ms_up(self) -> Array:
         """MS through the transform, then interpolated."""
-        return ms_up(replace(self._pair, ms=self.ms))
+        return ms_up(replace(self._pair, ms=self._mapped))
 
     @cached_property
     def pan(self) -> Array:

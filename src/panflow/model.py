@@ -74,7 +74,7 @@ class Model:
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         """A copy that knows the scene: the transform's tables and, if an input asks, statistics of bands and PAN."""
-        pairs = (self._checked(pair) for pair in scene)
+        pairs = (self._tensors(pair) for pair in scene)
         gather = Gather(pairs) if inputs.needs_statistics(self.network.inputs) else None
         transform = self.transform.fit(gather or pairs)
         statistics = gather.finish() if gather else None
@@ -82,6 +82,7 @@ class Model:
 
     def batch(self, pair: Pair) -> Batch:
         """The pair, which is a part of the scene that was fitted, as the network sees it."""
+        self._check(pair)
         pair = self._tensors(pair)
         unit = self.transform.unit().to(pair.ms)
         view = View(pair, self.transform, self.statistics, unit, self.recipe.get("phase"))
@@ -126,8 +127,8 @@ class Model:
         rng = torch.Generator().manual_seed(0)  # a sampler's noise is the same at every call and on every device
         return self.objective.predict(self.network, batch, rng)[..., :height, :width]
 
-    def _checked(self, pair: Pair) -> Pair:
-        """The pair's tensors, if the network was made for such pairs."""
+    def _check(self, pair: Pair) -> None:
+        """Refuses pairs for which the network was not made."""
         made = {"ratio": 4, **self.recipe["network"]}
         if made.get("bands", pair.bands) != pair.bands:
             raise InputError(
@@ -139,7 +140,6 @@ class Model:
                 f"the model was made for a ratio of {made['ratio']} and the scene has {pair.ratio[0]:g} x "
                 f"{pair.ratio[1]:g}: take another model"
             )
-        return self._tensors(pair)
 
     def _tensors(self, pair: Pair) -> Pair:
         """The pair in float32 on the model's device."""

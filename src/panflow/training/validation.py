@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from panflow.arrays import namespace, to_numpy
+from panflow.assessment import assess
 from panflow.data import _tiles, geotiff
 from panflow.errors import InputError, MissingInput
 from panflow.ops.degrade import wald
@@ -42,15 +44,11 @@ def scores(fused: Array, pair: Pair) -> dict[str, float]:
     """SAM in degrees and ERGAS, over the pixels that are valid."""
     if pair.reference is None:
         raise InputError("a held pair has no reference to compare with: take the part of the collection that has one")
-    xp = namespace(fused)
-    valid = None if pair.pan_valid is None else pair.pan_valid[0, 0]
-    x, y = (
-        image[0].reshape(pair.bands, -1) if valid is None else image[0][:, valid] for image in (fused, pair.reference)
-    )
-    cosine = xp.sum(x * y, axis=0) / xp.clip(xp.sqrt(xp.sum(x * x, axis=0) * xp.sum(y * y, axis=0)), 1e-12, None)
-    share = xp.mean((x - y) ** 2, axis=1) / xp.mean(y, axis=1) ** 2
-    ergas = 100 / pair.ratio[0] * float(xp.sqrt(xp.mean(share)))
-    return {"sam": float(xp.mean(xp.acos(xp.clip(cosine, -1, 1)))) * 180 / np.pi, "ergas": ergas}
+    if pair.pan_valid is not None:
+        xp = namespace(fused)
+        fused = xp.where(pair.pan_valid, fused, xp.full_like(fused, float("nan")))
+    sensor = replace(pair.sensor, ratio=pair.ratio[0])
+    return assess(fused, reference=pair.reference, indices=("sam", "ergas"), sensor=sensor)
 
 
 def validate(sharpener: Sharpener, held: Held, pictures: Path | None = None) -> dict[str, dict[str, float]]:

@@ -1,0 +1,97 @@
+"""Recipes: typos, overrides, extension, and the way to TOML and back."""
+
+import tomllib
+
+import pytest
+from runs_of_seconds import TINY
+
+from panflow import registry
+from panflow.errors import InputError, UnknownName
+from panflow.model import build
+from panflow.training import recipe
+
+NAME = "regression-any-sensor"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("optimizer.floor = 0.1", "no key in the recipe: 'optimizer': did you mean 'optimiser'"),
+        ("run.step = 3", "no key in run: 'step': did you mean 'steps'"),
+        ("data.sources = [{ foldr = 'x' }]", r"no key in data.sources\[0\]: 'foldr': did you mean 'folder'"),
+    ],
+)
+def test_a_typo_names_the_key_and_the_nearest(override, said):
+    with pytest.raises(UnknownName, match=said):
+        recipe.load(NAME, [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("network.widht = 8", "no option of networks bandwise 'widht': did you mean 'width'"),
+        ("objective.name = 'regresion'", "no objective 'regresion': did you mean 'regression'"),
+        ("transform.fitt = 'scene'", "'fitt': did you mean 'fit'"),
+    ],
+)
+def test_a_typo_in_an_option_names_the_nearest_too(override, said):
+    settings = recipe.load(NAME, [override])
+    with pytest.raises(UnknownName, match=said):
+        build({k: getattr(settings, k) for k in ("network", "transform", "objective")})
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("run.steps = 'many'", "run.steps = 'many' is of the wrong kind: expected int"),
+        ("run.steps = true", "run.steps = True is of the wrong kind"),
+        ("augment.gain = [0.1]", "augment.gain"),
+        ("run.steps", "expected section.key=value"),
+        ("data = 3", "data: expected a table"),
+    ],
+)
+def test_a_wrong_value_is_named(override, said):
+    with pytest.raises(InputError, match=said):
+        recipe.load(NAME, [override])
+
+
+def test_overrides_reach_their_key():
+    made = recipe.load(NAME, ["run.steps=7", "optimiser.rates.net = 1", "title = plain text", "augment.bands = [3]"])
+    assert (made.run.steps, made.optimiser.rates["net"], made.title) == (7, 1.0, "plain text")
+    assert made.augment.bands == (3,)
+    assert made.network == recipe.load(NAME).network
+
+
+def test_a_recipe_extends_another(tmp_path):
+    (tmp_path / "base.toml").write_text(
+        'title = "base"\n[network]\nname = "pnn"\nbands = 4\n[transform]\nname = "scale"\n'
+        '[objective]\nname = "regression"\n[optimiser]\nname = "adam"\ndecay = 0.5\n'
+    )
+    (tmp_path / "mine.toml").write_text(
+        'extends = "base"\n[network]\nname = "bandwise"\n[optimiser]\nname = "sgd"\n[run]\nsteps = 3\n'
+    )
+    made = recipe.load(tmp_path / "mine.toml")
+    assert made.network == {"name": "bandwise"}  # another network has other options
+    assert (made.optimiser.name, made.optimiser.decay, made.title, made.run.steps) == ("sgd", 0.5, "base", 3)
+
+
+def test_a_recipe_that_says_too_little_is_refused(tmp_path):
+    (tmp_path / "mine.toml").write_text('[network]\nname = "pnn"\n')
+    with pytest.raises(InputError, match="has no transform"):
+        recipe.load(tmp_path / "mine.toml")
+    with pytest.raises(UnknownName, match="did you mean 'regression-any-sensor'"):
+        recipe.load("regression-any-sensr")
+    with pytest.raises(InputError, match="no recipe"):
+        recipe.load("absent.toml")
+
+
+@pytest.mark.parametrize("name", registry.names("recipes"))
+def test_every_bundled_recipe_goes_to_toml_and_back(name):
+    made = recipe.load(name)
+    assert recipe.typed(tomllib.loads(recipe.as_toml(made.dump()))) == made
+    assert recipe.typed(made.dump()) == made
+
+
+def test_a_model_file_is_told_nothing_of_this_machine():
+    made = recipe.load(NAME, [*TINY, "data.root = '/here'", "validation.root = '/there'", "run.start = '/where/a.st'"])
+    assert "here" not in str(recipe.told(made)) and recipe.told(made)["run"]["start"] == "a.st"
