@@ -197,18 +197,25 @@ def _merged(base: dict[str, Any], values: dict[str, Any], whole: tuple[str, ...]
     return joined
 
 
-def _override(values: dict[str, Any], text: str) -> None:
-    key, equals, value = text.partition("=")
-    *sections, last = key.strip().split(".")
-    if not equals or not last:
+def value_of(text: str) -> tuple[str, Any]:
+    """Key and value of `key=value`, the value in TOML, else text."""
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not key or key.endswith("."):
         raise InputError(f"override {text!r}: expected section.key=value")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        parsed = value.strip()
+        return key, value
+
+
+def _override(values: dict[str, Any], text: str) -> None:
+    key, value = value_of(text)
+    *sections, last = key.split(".")
     for section in sections:
         values = values.setdefault(section, {})
-    values[last] = parsed
+        if not isinstance(values, dict):
+            raise InputError(f"override {text!r}: {section} is a value, not a table")
+    values[last] = value
 
 
 def _typed(kind: Any, value: Any, where: str) -> Any:

@@ -1,0 +1,40 @@
+"""`panflow import FILE --network NAME --out MODEL.safetensors`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("import", short_help="Turn a public checkpoint (.pth) into a model file.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--network", required=True, help="Whose weights these are (`panflow names networks`).")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The model file, *.safetensors.")
+@click.option("--sensor", help="What it was trained on; gives bands and bit depth where they are not given.")
+@click.option("--bands", type=click.IntRange(min=1), help="[default: those of the sensor]")
+@click.option("--bits", type=click.IntRange(1, 32), help="Of the counts that are 1 in training.  [default: sensor's]")
+@click.option("--phase", type=float, help="Of MS in training, PAN pixels, for networks that take MS.  [default: r/2]")
+@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="An option of the network: form=unipan.")
+@click.option("--licence", default="", help="Of the weights, told by the model file.")
+@click.option("--overwrite", is_flag=True, help="Replace the model file where it exists.")
+def command(file, network, out, sensor, bands, bits, phase, options, licence, overwrite) -> None:
+    """Read the weights in FILE (no code in it is run) and write a model that `panflow sharpen --method` takes."""
+    from panflow import sensors
+    from panflow.errors import InputError, OutputExists
+    from panflow.importing import import_checkpoint
+    from panflow.training.recipe import value_of
+
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out {out}: expected a name that ends in .safetensors")
+    if out.exists() and not overwrite:
+        raise OutputExists(f"{out} exists: give another name, or --overwrite to replace it")
+    known = sensors.load(sensor) if sensor else None
+    count = bands or (len(known.bands) if known else 0)
+    if not count:
+        raise InputError("for how many bands are these weights? give --bands or --sensor")
+    pairs = dict(value_of(text) for text in options)
+    model = import_checkpoint(file, network, count, sensor=known, bits=bits, phase=phase, licence=licence, **pairs)
+    model.save(out)
+    parameters = sum(p.numel() for p in model.network.parameters())
+    click.echo(f"{out}: {network}, {count} bands, {parameters:,} parameters")

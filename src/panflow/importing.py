@@ -1,0 +1,110 @@
+"""Public checkpoints as models: weights read without running code, their names translated to ours."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from panflow import registry
+from panflow.errors import InputError, MissingInput
+from panflow.model import Model, build
+from panflow.types import Sensor
+
+WRAPPERS = ("net", "state_dict", "model", "params", "model_state_dict", "generator")  # what checkpoints nest weights in
+PREFIX = r"^(module|_orig_mod)\."  # left by training in parallel and by compilation
+
+
+def import_checkpoint(
+    path: str | Path,
+    network: str,
+    bands: int,
+    *,
+    sensor: Sensor | None = None,
+    bits: int | None = None,
+    phase: float | None = None,
+    licence: str = "",
+    **options: Any,
+) -> Model:
+    """The model of a public checkpoint (.pth): a network's weights, counts scaled by the bit depth.
+
+    options: the network's own, such as `form`. bits: of the counts that became 1 in training (default: the sensor's).
+    phase: where the first MS pixel was centred in training, in PAN pixels, for networks that take MS itself (default:
+    the toolbox's r / 2); the others get MS interpolated from where it really lies. The file's licence stays with the
+    weights: say it.
+
+    Raises MissingInput, InputError (a file that could run code, or weights of something else) or UnknownName.
+    """
+    if bits is None and sensor is None:
+        raise InputError("which counts are 1 in these weights? name the sensor, or give the bits (2047 is 11 bits)")
+    ratio = options.get("ratio", 4)
+    sections: dict[str, Any] = {
+        "network": {"name": network, "bands": bands, **options},
+        "transform": {"name": "scale", "bits": bits or (sensor.bits if sensor else None)},
+        "objective": {"name": "regression"},
+    }
+    if "ms" in registry.get("networks", network).Network.inputs:
+        sections["phase"] = ratio / 2 if phase is None else phase
+    info = {"title": f"{network}, imported from {Path(path).name}", "licence": licence or "that of the checkpoint"}
+    model = build(sections, info, sensor)
+    weights = renamed(read(Path(path)), registry.get("networks", network).KEYS)
+    _check(weights, model.network.state_dict(), f"{path} does not fit network {network} with {bands} bands")
+    model.network.load_state_dict(weights)
+    return model
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name, out of what wraps them. Nothing in the file is run."""
+    if not path.is_file():
+        raise MissingInput(f"no checkpoint {path}")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"the Python object {named[1]}" if named else "Python objects"
+        raise InputError(
+            f"{path} is refused: it holds {what} beside tensors, and to load these is to run code of the file. Ask "
+            "its authors for the plain state dict, or save that where you trust the file"
+        ) from None
+    except (RuntimeError, EOFError, ValueError) as error:
+        raise InputError(f"{path} is no checkpoint of torch: {str(error).splitlines()[0]}") from None
+    while isinstance(found, dict) and not any(isinstance(value, Tensor) for value in found.values()):
+        inner = next((found[key] for key in WRAPPERS if isinstance(found.get(key), dict)), None)
+        if inner is None:
+            raise InputError(f"{path} holds no weights: expected tensors by name, or these in {', '.join(WRAPPERS)}")
+        found = inner
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds a {type(found).__name__}: expected tensors by name")
+    return {re.sub(PREFIX, "", key): value for key, value in found.items() if isinstance(value, Tensor)}
+
+
+def renamed(weights: dict[str, Tensor], rules: Iterable[tuple[str, str | None]]) -> dict[str, Tensor]:
+    """Weights by our names: rules (regular expression, replacement or None to drop) in turn, as networks give them."""
+    rules, result = tuple(rules), {}
+    for key, value in weights.items():
+        kept: str | None = key
+        for pattern, replacement in rules:
+            if kept is not None and re.search(pattern, kept):
+                kept = None if replacement is None else re.sub(pattern, replacement, kept)
+        if kept is not None:
+            result[kept] = value
+    return result
+
+
+def _check(given: dict[str, Tensor], wanted: dict[str, Tensor], what: str) -> None:
+    """Says what does not fit: names, or the first shape."""
+    missing, strange = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
+    if missing or strange:
+        parts = [f"{word} {', '.join(keys[:3])}" for word, keys in (("lacks", missing), ("has", strange)) if keys]
+        raise InputError(f"{what}: it {' and '.join(parts)} (another form? another number of blocks?)")
+    for key, value in given.items():
+        if value.shape != wanted[key].shape:
+            raise InputError(f"{what}: {key} is {tuple(value.shape)}, expected {tuple(wanted[key].shape)}")
+
+
+__all__ = ["import_checkpoint"]
