@@ -8,24 +8,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
-import rasterio
 
 from panflow import registry, sensors
-from panflow.bench.plan import Data, Ground, Plan
+from panflow.bench.plan import Data, Plan
 from panflow.data import geotiff, synthetic
 from panflow.data._tiles import Collection, Tiles
 from panflow.errors import InputError, MissingInput
 from panflow.ops.degrade import wald
+from panflow.ops.resample import sense
 from panflow.pairs import make_pair, with_validity
 from panflow.types import Pair
 
 Make = Callable[[], Pair]
+UNSEEN = 10_000  # added to the seeds of drawn scenes that are learned from, so that none of them is measured
 LAYOUTS = {
-    "pancollection": "training_wv3/train_wv3.h5, test_data/test_wv3_multiExm1.h5 (reduced) and "
-    "test_data/test_wv3_OrigScale_multiExm1.h5 (full), likewise for gf2 and qb (PanCollection's own names)",
-    "nbu": '"1 IKONOS", "2 QuickBird", "3 Gaofen-1", "4 WorldView-4", "5 WorldView-2" and "6 WorldView-3", each with '
-    "MS_256/*.mat and PAN_1024/*.mat of equal file names",
+    "pancollection": "PanCollection's files: train_wv3.h5, test_wv3_multiExm1.h5 (reduced) and "
+    "test_wv3_OrigScale_multiExm1.h5 (full), likewise for gf2 and qb",
+    "nbu": 'NBU\'s folders "1 IKONOS", "2 QuickBird", "3 Gaofen-1", "4 WorldView-4", "5 WorldView-2", "6 WorldView-3", '
+    "each with MS_256/*.mat and PAN_1024/*.mat of equal file names",
 }
 
 
@@ -119,8 +121,9 @@ def _folder(data: Data, root: Path) -> Iterator[tuple[str, Make]]:
         raise InputError(f"{data.name}: a folder with a reference is taken whole, without window and tile")
     top, left, height, width = _window(data.window, images["ms"].valid.shape)
     side = data.tile or max(height, width)
-    for y in range(top, top + height - min(side, height) + 1, side):
-        for x in range(left, left + width - min(side, width) + 1, side):
+    step = data.step or side
+    for y in range(top, top + height - min(side, height) + 1, step):
+        for x in range(left, left + width - min(side, width) + 1, step):
             cut = (y, x, min(side, height), min(side, width))
             yield f"{Path(data.folder).name} {y},{x}", partial(_part, data, images, cut)
 
@@ -160,24 +163,22 @@ def _cut(images: dict[str, geotiff.Image], window: tuple[int, int, int, int]) ->
 
 
 def write_ground(plan: Plan, root: Path, folder: Path) -> None:
-    """The plan's ground as folders of pan.tif and ms.tif, zeros where there is no data."""
-    for ground in plan.ground:
-        target = folder / ground.name
-        if (target / "ms.tif").is_file():
+    """The plan's ground, reduced, as files like PanCollection's: pan, ms and gt [N, C, H, W], phase r / 2."""
+    folder.mkdir(exist_ok=True)
+    for name in dict.fromkeys(data.name for data in plan.ground):
+        if (folder / f"{name}.h5").is_file():
             continue
-        target.mkdir(parents=True, exist_ok=True)
-        for name, image in _ground(ground, root).items():  # ms.tif comes last: where it is, all is
-            values = np.where(image.valid, image.bands, 0).astype(np.float32)
-            profile = {"driver": "GTiff", "dtype": "float32", "nodata": 0, "count": len(values)}
-            part = target / f"{name}.part"
-            with rasterio.open(part, "w", height=values.shape[1], width=values.shape[2], **profile) as file:
-                file.write(values)
-            part.replace(target / f"{name}.tif")
+        sets = [replace(data, protocols=("reduced",)) for data in plan.ground if data.name == name]
+        pairs = [_at_half(image.make()) for data in sets for image in load(data, root, plan.seed + UNSEEN)]
+        part = folder / f"{name}.part"
+        with h5py.File(part, "w") as file:
+            for key, field in {"pan": "pan", "ms": "ms", "gt": "reference"}.items():
+                file[key] = np.concatenate([getattr(pair, field) for pair in pairs]).astype(np.float32)
+        part.replace(folder / f"{name}.h5")
 
 
-def _ground(ground: Ground, root: Path) -> dict[str, geotiff.Image]:
-    images = _read(root / ground.folder)
-    cut = _cut(images, _window(ground.window, images["ms"].valid.shape))
-    ms = cut["ms"]
-    chosen = list(ground.bands) or slice(None)
-    return {"pan": cut["pan"], "ms": replace(ms, bands=ms.bands[chosen])}
+def _at_half(pair: Pair) -> Pair:
+    """The reduced pair with MS sampled at phase r / 2, as PanCollection's readers take it to be."""
+    y, x = pair.ratio
+    moved = replace(pair, phase=((y / 2, x / 2),) * pair.bands)
+    return replace(moved, ms=sense(pair.reference, moved))

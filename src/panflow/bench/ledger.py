@@ -16,7 +16,8 @@ NAME = "results.jsonl"
 
 @dataclass(frozen=True)
 class Result:
-    """What a method did to an image. key: of everything that the numbers depend on; indices by column label, None where not defined.
+    """What a method did to an image. key: of everything that the numbers depend on; indices by column label, None
+    where one is not defined.
 
     seconds: of fitting and sharpening; evaluations: of the network, 0 for methods without one; memory: MiB that the
     process took at most beyond what it had before.

@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ class Data:
 
     collection: ready pairs of PanCollection or NBU; folder: one with pan.tif, ms.tif and perhaps reference.tif;
     neither: drawn scenes of `size` PAN pixels. bands: those to take; phase: as `panflow.sharpen` takes it. window
-    (top, left, height, width) and tile: in MS pixels, of the images as they are; a window is cut into tiles. count:
-    images at most (0: all). protocols: "reduced" (Wald's, where the set has no reference) and "full".
+    (top, left, height, width), tile and step: in MS pixels, of the images as they are; a window is cut into tiles that
+    begin `step` apart (0: side by side). count: images at most (0: all). protocols: "reduced" (Wald's, where the set
+    has no reference) and "full".
     """
 
     name: str
@@ -58,18 +60,9 @@ class Data:
     phase: str | YX = "corner"
     window: tuple[int, int, int, int] = (0, 0, 0, 0)
     tile: int = 0
+    step: int = 0
     count: int = 0
     protocols: tuple[str, ...] = PROTOCOLS
-
-
-@dataclass(frozen=True)
-class Ground:
-    """A window of a folder's images, in MS pixels, that methods learn from: the source `name` of their recipes."""
-
-    name: str
-    folder: str
-    window: tuple[int, int, int, int] = (0, 0, 0, 0)
-    bands: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,9 +93,11 @@ class Layout:
 class Plan:
     """methods x data x indices.
 
-    recipe: what all trained methods share; budget: what has the last word in every recipe. root: the folder of the
-    data; seed: of training, drawn scenes and bootstrap; repeats: times that a sharpening is timed (the first of
-    several does not count); shown: images a set whose pictures go into the report; paper: file of published numbers.
+    recipe: what all trained methods share, before what each of them says; budget: what has the last word in every
+    recipe, and budgets in those of the methods with that label. ground: what methods can learn from; reduced pairs of
+    it are written as the collection NAME.h5, sets of one name together. root: the folder of the data; seed: of
+    training, drawn scenes and bootstrap; repeats: times that a sharpening is timed (the first of several does not
+    count); shown: images a set whose pictures go into the report; paper: file of published numbers.
     rehearsal: what differs when the plan is tried on small data with small budgets.
     """
 
@@ -119,9 +114,10 @@ class Plan:
     measures: tuple[str, ...] = ("seconds",)
     figures: tuple[str, ...] = ("bars", "maps")
     layout: Layout = Layout()
-    ground: tuple[Ground, ...] = ()
+    ground: tuple[Data, ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict)
     budget: dict[str, Any] = field(default_factory=dict)
+    budgets: dict[str, dict[str, Any]] = field(default_factory=dict)
     rehearsal: dict[str, Any] = field(default_factory=dict)
 
     def dump(self) -> dict[str, Any]:
@@ -132,7 +128,7 @@ class Plan:
 def load(plan: str | Path | Plan, overrides: Sequence[str] = (), rehearse: bool = False) -> Plan:
     """The plan of a bundled name or a file, its axes expanded, with `section.key=value` overrides.
 
-    A plan may start from another: `extends` is a bundled name. Raises UnknownName for a key that does not exist, and
+    A plan may start from another: `extends` is a file beside it. Raises UnknownName for a key that does not exist, and
     names the nearest; InputError for a value of the wrong kind.
     """
     values = plan.dump() if isinstance(plan, Plan) else _file(plan)
@@ -153,20 +149,20 @@ def _file(plan: str | Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
     base = values.pop("extends", None)
-    return _merged(_file(base), values) if base else values
+    return _merged(_file(path.with_name(f"{base}.toml")), values) if base else values
 
 
 def _expanded(plan: Plan, method: Method) -> Iterator[Method]:
     """The method's combinations, each with its whole recipe."""
-    axes = list(method.over.items())
+    axes, train = list(method.over.items()), dict(method.train)
+    base = _read(train.pop("extends")) if "extends" in train else {}
     for choices in product(*(axis.items() for _, axis in axes)):
-        train = dict(method.train)
-        recipe = _merged(_read(train.pop("extends")), plan.recipe) if "extends" in train else plan.recipe
-        for part in (train, *(part for _, part in choices), plan.budget) if train or choices else ():
-            recipe = _merged(recipe, part)
+        last = (plan.budget, plan.budgets.get(method.label, {}))
+        parts = (base, train, *(part for _, part in choices), *last) if method.train or choices else ()
+        recipe = reduce(_merged, parts, plan.recipe) if parts else {}
         tags = {axis: name for (axis, _), (name, _) in zip(axes, choices)}
         label = ", ".join([method.label, *tags.values()])
-        yield replace(method, label=label, train=recipe if train or choices else {}, over={}, tags=tags or method.tags)
+        yield replace(method, label=label, train=recipe, over={}, tags=tags or method.tags)
 
 
 def _checked(plan: Plan) -> Plan:

@@ -127,7 +127,8 @@ def _result(
         values |= {label: float(value[0]) for label, value in measure(case, chosen, cut).items()}
     if image.number < settings.shown:
         shown.save(folder, k, image, case)
-    made: dict[str, Any] = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version()}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    made: dict[str, Any] = {"time": now, "python": platform.python_version()}
     made |= {"panflow": __version__, "numpy": np.__version__, "machine": platform.machine()}
     if evaluations.count:
         import torch
