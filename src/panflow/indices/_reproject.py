@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -88,14 +89,15 @@ def coarse_valid(case: Case) -> Array | None:
 
 
 def searched_phases(case: Case) -> list[tuple[YX, ...]]:
-    """For every image and band the phase, in whole PAN pixels, that fits best.
+    """For every image and band the phase, in whole PAN pixels within half the ratio of the pair's, that fits best.
 
     PAN goes through the first band's filter, whatever the band, as the index's authors do.
     """
     pair = case.pair
     xp = namespace(pair.pan)
     filter = unit_mtf(pair.sensor.gains[0], pair.ratio, precision(pair.pan), 2022)
-    rows, columns = (range(max(1, round(r))) for r in pair.ratio)
+    # of grids that share corners, and of the toolbox's, these are the published 0 to ratio - 1
+    rows, columns = (ceil(p - r / 2) + np.arange(max(1, round(r))) for p, r in zip(pair.common_phase, pair.ratio))
     candidates = [(float(y), float(x)) for x in columns for y in rows]
     valid, scores = coarse_valid(case), []
     for candidate in candidates:

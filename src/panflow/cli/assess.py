@@ -1,0 +1,119 @@
+"""`panflow assess FUSED --pan PAN --ms MS [MS ...] [--reference REF]`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from panflow.errors import InputError
+
+if TYPE_CHECKING:
+    from panflow.cli._table import Table
+    from panflow.scene.assess import Assessment
+
+
+@click.command("assess", short_help="Judge a sharpened file of any tool by the quality indices.")
+@click.argument("files", nargs=-1, required=True, metavar="FUSED")
+@click.option("--pan", help="The PAN file.")
+@click.option("--ms", multiple=True, metavar="MS [MS ...]", help="MS: a multi-band file, band files, or file,band=n.")
+@click.option("--reference", metavar="FILE", help="The truth on the same grid, where there is one.")
+@click.option("--indices", metavar="SET|NAME,...", help="toolbox, otfm, unipan, or names of `panflow names indices`.")
+@click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto.")
+@click.option("--bands", metavar="NAME,...", help="Band names where files lack them, e.g. red,green,blue,nir.")
+@click.option(
+    "--register",
+    default="auto",
+    show_default=True,
+    metavar="auto|off|DY,DX",
+    help="The offset of MS in PAN pixels: measured, as georeferenced, or as given (rows, columns).",
+)
+@click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Also write the indices as CSV.")
+@click.option("--maps", type=click.Path(path_type=Path), help="A folder for maps: pictures (.png) and arrays (.npy).")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
+@click.option("--max-memory", metavar="SIZE", help="Up to which a scene is computed whole.  [default: 4GiB]")
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+def command(files, ms, indices, bands, csv_file, max_memory, quiet, as_json, **options) -> None:
+    """Judge FUSED, a sharpened file of any tool: without reference by PAN and MS, with one by the reference.
+
+    FUSED comes first, and lies on the pixels of PAN (or of the reference). Besides the indices, with their 95 %
+    intervals, it tells how far the result, seen by the MS sensor, is from MS, how NDVI and NDWI have moved, and which
+    pixels are clipped or missing.
+    """
+    from panflow.cli._console import progress_bar
+    from panflow.cli._table import write
+    from panflow.cli.sharpen import _mib
+    from panflow.scene.assess import assess_file
+
+    fused, *more = files
+    if more and not ms:
+        raise InputError(f"one file is judged at a time, and {len(files)} came: give MS by --ms")
+    with progress_bar(quiet or as_json) as progress:
+        found = assess_file(
+            fused,
+            ms=[*ms, *more],
+            indices=_choice(indices),
+            bands=tuple(name.strip() for name in bands.split(",")) if bands else (),
+            max_memory=_mib(max_memory),
+            progress=progress,
+            **options,
+        )
+    table = _table(found)
+    if csv_file:
+        write(csv_file, table.csv())
+    if as_json:
+        click.echo(json.dumps(found.as_dict()))
+        return
+    table.show()
+    click.echo()
+    lines = _lines(found)
+    for name, value in lines:
+        click.echo(f"{name.ljust(max(len(name) for name, _ in lines))}  {value}")
+    for warning in found.warnings:
+        click.echo(f"note: {warning}", err=True)
+
+
+def _choice(text: str | None) -> str | list[str] | None:
+    """A set's or an index's name, or several names."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    return names if len(names) > 1 else names[0] if names else None
+
+
+def _table(found: Assessment) -> Table:
+    from panflow import registry
+    from panflow.cli._table import Table
+
+    rows = []
+    for name, value in found.indices.items():
+        index = registry.get("indices", name).Index
+        low, high = found.intervals[name] or (None, None)
+        rows.append([name, value, low, high, index.unit, f"{index.better} is better", found.notes.get(name, "")])
+    headers = ["index", "value", "2.5 %", "97.5 %", "unit", "", ""]
+    kept = [i for i in range(len(headers)) if i < 2 or any(row[i] not in ("", None) for row in rows)]
+    return Table([headers[i] for i in kept], [[row[i] for i in kept] for row in rows])
+
+
+def _lines(found: Assessment) -> list[tuple[str, str]]:
+    """(name, value) of what is checked by eye, and of the geometry."""
+    bands = [f"{b['band']} {b['rmse']:.4g} ({100 * b['relative']:.2f} %)" for b in found.consistency]
+    lines = [("RMSE to MS", ", ".join(bands))]
+    for name, moved in found.drift.items():
+        lines.append((f"{name.upper()} drift", f"{moved['mean']:+.4f}, RMS {moved['rms']:.4f} (MS {moved['ms']:.4f})"))
+    lines += [
+        ("clipped pixels", f"{found.clipped_pixels:,}"),
+        ("nodata pixels", f"{found.nodata_pixels:,} of {found.pixels:,}, {found.fused_nodata_pixels:,} in the result"),
+        ("sensor", f"{found.sensor} ({found.sensor_reason})" if found.sensor_reason else found.sensor),
+    ]
+    if found.phase:
+        (y, x), (dy, dx) = found.phase, found.shift_pixels
+        used = "corrected" if found.shift_applied else "not corrected"
+        lines.append(("phase", f"{y:.2f}, {x:.2f} PAN pixels; shift {dy:+.2f}, {dx:+.2f}, {used}"))
+    how = "whole" if found.tiles == 1 else f"in {found.tiles} tiles"
+    lines.append(("time", f"{found.seconds:.2f} s, computed {how}, peak memory {found.peak_mib:.0f} MiB"))
+    if found.maps:
+        lines.append(("maps", f"{len(found.maps)} files in {Path(found.maps[0]).parent}"))
+    return [(name, value) for name, value in lines if value]
