@@ -13,6 +13,7 @@ _PUBLIC = {
     "load": "panflow.zoo",
     "names": "panflow.registry",
     "sharpen_file": "panflow.scene.engine",
+    "train": "panflow.training.loop",
     "benchmark": "panflow.bench.run",
 }
 __all__ = ["__version__", *_PUBLIC]

@@ -33,7 +33,23 @@ def _about(kind: str, name: str) -> list[str]:
 
         sensor = load(name)
         return [name, sensor.title, f"ratio {sensor.ratio:g}", ", ".join(band.name for band in sensor.bands)]
-    if kind in ("indices", "networks", "objectives", "transforms", "data"):
+    if kind == "networks":
+        return [name, *_cost(name)]
+    if kind == "recipes":
+        from panflow.training import recipe
+
+        return [name, recipe.load(name).title]
+    if kind in ("indices", "objectives", "transforms", "data"):
         text = (registry.get(kind, name).__doc__ or "").strip().splitlines()
         return [name, text[0] if text else ""]
     return [name]
+
+
+def _cost(name: str) -> list[str]:
+    """Parameters and multiply-adds for 4 and 8 bands (256 x 256 PAN pixels), reach, paper."""
+    from panflow.profile import cost, paper
+
+    four, eight = (cost(name, bands) for bands in (4, 8))
+    reach = "global" if four.halo is None else f"local, halo {four.halo}"
+    parameters = f"{four.parameters:,} / {eight.parameters:,} parameters"
+    return [parameters, f"{four.multiply:.3g} / {eight.multiply:.3g} GMAC", reach, f"[{paper(name)}]"]

@@ -1,6 +1,7 @@
 """What SFIIN, HFIN, MSDDN and UAPN truly share: Fourier-domain fusion and invertible coupling blocks."""
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,12 @@ def require(name: str, value: object, allowed: Collection[object], advice: str) 
         raise InputError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}: {advice}")
 
 
+def without_autocast(x: Tensor) -> AbstractContextManager:
+    """Around what must stay in full precision; the meta device, on which costs are counted, has no autocast."""
+    known = torch.amp.is_autocast_available(x.device.type)
+    return torch.autocast(x.device.type, enabled=False) if known else nullcontext()
+
+
 def fuse_spectra(a: Tensor, b: Tensor, amplitude: nn.Module, phase: nn.Module) -> Tensor:
     """|F⁻¹(A e^{iP})| with A = amplitude(|Fa|, |Fb|), P = phase(∠Fa, ∠Fb); a, b [B, c, H, W] -> [B, c, H, W].
 
@@ -24,7 +31,7 @@ def fuse_spectra(a: Tensor, b: Tensor, amplitude: nn.Module, phase: nn.Module) -
     transforms of power-of-two sizes only.
     """
     size = a.shape[-2:]
-    with torch.autocast(a.device.type, enabled=False):
+    with without_autocast(a):
         a, b = (torch.fft.rfft2(x.to(torch.promote_types(x.dtype, torch.float32)) + EPS) for x in (a, b))
         length = amplitude(torch.cat([a.abs(), b.abs()], 1))
         angle = phase(torch.cat([a.angle(), b.angle()], 1))

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from panflow.networks._blocks import require
+from panflow.networks._blocks import require, without_autocast
 
 Ask = Callable[[Tensor, Tensor], Tensor]
 CODE_LENGTH = 4096
@@ -86,7 +86,7 @@ class Network(nn.Module):
     def spectrum(self, low: Tensor, high: Tensor) -> Tensor:
         """Query of the spectra, |ifft2| of it, [B, queried, H, W]; float32 throughout, sums overflow half."""
         height, width = high.shape[-2:]
-        with torch.autocast(low.device.type, enabled=False):
+        with without_autocast(low):
             low, high = (torch.fft.fft2(x.to(torch.promote_types(x.dtype, torch.float32))) for x in (low, high))
 
             def ask_amplitude(sample: Tensor, offset: Tensor) -> Tensor:

@@ -77,8 +77,7 @@ class Training:
     def __init__(self, settings: Recipe, device: str = "cpu"):
         self.settings = settings
         torch.manual_seed(settings.run.seed)
-        sections = {k: getattr(settings, k) for k in ("network", "transform", "objective", "phase")}
-        made = build(sections)
+        made = build(settings.sections())
         if settings.run.start:
             made.network.load_state_dict(Model.open(settings.run.start).network.state_dict())
         self.feed, self.held = feed(settings), validation.load(settings.validation)

@@ -119,9 +119,18 @@ class Recipe:
     validation: Validation = field(default_factory=Validation)
     run: Run = field(default_factory=Run)
 
+    def sections(self) -> dict[str, Any]:
+        """What a model is built from."""
+        return {name: getattr(self, name) for name in ("network", "transform", "objective", "phase")}
+
     def dump(self) -> dict[str, Any]:
         """Plain values, every default written out."""
         return json.loads(json.dumps(asdict(self)))
+
+
+def names() -> tuple[str, ...]:
+    """The bundled recipes."""
+    return registry.names("recipes")
 
 
 def load(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
@@ -175,7 +184,7 @@ def _inline(value: Any) -> str:
 def _read(recipe: str | Path) -> dict[str, Any]:
     path = Path(recipe) if str(recipe).endswith(".toml") else registry.path("recipes", str(recipe))
     if not path.is_file():
-        raise InputError(f"no recipe {path}: expected a .toml file or one of {', '.join(registry.names('recipes'))}")
+        raise InputError(f"no recipe {path}: expected a .toml file or one of {', '.join(names())}")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:

@@ -1,0 +1,45 @@
+"""What a network costs, found without computing anything: on torch's meta device."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from panflow import registry
+from panflow.inputs import IMAGES
+
+
+@dataclass(frozen=True)
+class Cost:
+    """parameters that are trained; multiply: 1e9 multiply-adds of convolutions and matrix products for one PAN image
+    of 256 x 256 (no FFT, nothing element-wise), of one evaluation; halo: as the network declares it."""
+
+    parameters: int
+    multiply: float
+    halo: int | None
+
+
+def cost(name: str, bands: int, size: int = 256, **options: Any) -> Cost:
+    """The cost of a network for so many bands at ratio 4."""
+    made = registry.get("networks", name).Network
+    with torch.device("meta"):
+        network = made(bands, **options).eval()
+        shapes = {"ms": (bands, size // 4, size // 4), "pan": (1, size, size), "correlation": (bands, 1, 1)}
+        inputs = {key: torch.empty(1, *shapes.get(key, (bands, size, size))) for key in {*network.inputs, *IMAGES}}
+        state = (torch.empty(1, bands, size, size), torch.ones(1)) if getattr(network, "denoiser", False) else ()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(*state, **inputs)
+    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return Cost(parameters, counter.get_total_flops() / 2e9, network.halo)
+
+
+def paper(name: str) -> str:
+    """The key of a network's paper: the first that its description cites ("ours" where it cites none)."""
+    module = registry.get("networks", name)
+    found = re.search(r"\[([a-z]\w+)\]", f"{module.__doc__} {inspect.getdoc(module.Network)}")
+    return found[1] if found else "ours"
