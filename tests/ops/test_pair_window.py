@@ -42,9 +42,9 @@ def test_interpolation_in_a_window_equals_that_of_the_whole(ratio, phase):
     ("ratio", "phase"), [(4, "corner"), (4, 0.0), (2, "corner"), (10 / 3, "corner"), (10 / 3, 0.3)]
 )
 def test_every_ms_pixel_belongs_to_one_of_two_windows(ratio, phase):
-    pair = pair_of(60, 30, ratio, phase)
+    pair = pair_of(60, 40, ratio, phase)
     for edge in range(1, 60):
-        parts = [window(pair, 0, edge, 0, 30, 7), window(pair, edge, 60, 0, 30, 7)]
+        parts = [window(pair, 0, edge, 0, 40, 7), window(pair, edge, 60, 0, 40, 7)]
         values = [part.ms[(..., *ms_core(part))] for part in parts]
         np.testing.assert_array_equal(np.concatenate(values, axis=-2), pair.ms)
 

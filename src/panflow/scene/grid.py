@@ -9,6 +9,7 @@ import numpy as np
 from affine import Affine
 
 from panflow.errors import GeometryError
+from panflow.pairs import ratio_of
 from panflow.types import YX
 
 
@@ -70,7 +71,7 @@ def _shared_corner(pan: Grid, ms: Grid, dummy: bool) -> Placement:
         else "no CRS or geotransform in "
         + " and ".join(name for name, grid in (("PAN", pan), ("MS", ms)) if not grid.located)
     )
-    ratio = tuple(_whole_ratio(p, m) for p, m in zip(pan.size, ms.size))
+    ratio = tuple(ratio_of(p, m) for p, m in zip(pan.size, ms.size))
     sizes = [(abs(g.transform.e), abs(g.transform.a)) for g in (ms, pan)]
     if not dummy and Affine.identity() not in (ms.transform, pan.transform) and min(sizes[1]) > 0:
         pixels = tuple(a / b for a, b in zip(*sizes))  # extents may differ, but units may, too
@@ -79,12 +80,6 @@ def _shared_corner(pan: Grid, ms: Grid, dummy: bool) -> Placement:
     _check(ratio, phase, pan, ms.size)
     note = f"{why}: PAN and MS are assumed to share their upper left corner, ratio {ratio[0]:g} x {ratio[1]:g}"
     return Placement(ratio, phase, notes=(note,))
-
-
-def _whole_ratio(pan: int, ms: int) -> float:
-    """The integer ratio where the sizes differ from it by less than one MS pixel, else the quotient."""
-    whole = round(pan / ms)
-    return float(whole) if whole >= 1 and abs(pan - whole * ms) < whole else pan / ms
 
 
 def _check(ratio: YX, phase: YX, pan: Grid, ms_size: tuple[int, int]) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from rasterio.windows import Window
 
 from panflow import sensors
 from panflow.errors import InputError, MissingInput
-from panflow.ops.window import Core, grown, ms_window
+from panflow.ops.resample import REACH
+from panflow.ops.window import Core, grown, ms_window, window
 from panflow.pairs import with_validity
 from panflow.scene.grid import Grid, Placement, place
 from panflow.types import YX, Pair, Sensor
@@ -47,9 +49,7 @@ def parse_layers(specs: list[str]) -> list[Layer]:
                     raise InputError(f"{spec}: expected band=1..{dataset.count}, came band={number}")
                 layers.append(Layer(path, int(number)))
             else:
-                color = [ColorInterp.alpha] if dataset.count > 1 else []
-                found = [i for i, c in zip(dataset.indexes, dataset.colorinterp) if c not in color]
-                layers.extend(Layer(path, i) for i in found)
+                layers.extend(Layer(path, i) for i in dataset.indexes if i != _alpha(dataset))
     return layers
 
 
@@ -88,9 +88,9 @@ class Source:
         self._local, self._handles = threading.local(), []
         self._lock = threading.Lock()
         with open_dataset(self.pan_path, "PAN") as dataset:
-            colors = [c for c in dataset.colorinterp if c != ColorInterp.alpha]
-            if len(colors) != 1:
-                raise InputError(f"PAN file {pan} has {len(colors)} bands: expected one; are PAN and MS swapped?")
+            count = dataset.count - (_alpha(dataset) is not None)
+            if count != 1:
+                raise InputError(f"PAN file {pan} has {count} bands: expected one; are PAN and MS swapped?")
             self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[0]
             _refuse_complex(self.pan_path, self.pan_dtype)
             tags = _all_tags(dataset) | dict(tags or {})
@@ -131,7 +131,7 @@ class Source:
     def _describe_ms(self, pan_tags: dict[str, str]) -> None:
         """Grid, type and what is carried over to the result, from the first file; names from every band."""
         self.names, self.scales, self.offsets, self.units, self.colors = [], [], [], [], []
-        self.tags = dict(pan_tags)
+        self.tags, self.notes = dict(pan_tags), ()
         first = None
         dtypes = set()
         for layer in self.layers:
@@ -145,7 +145,13 @@ class Source:
                 self.scales.append(dataset.scales[i])
                 self.offsets.append(dataset.offsets[i])
                 self.units.append(dataset.units[i])
-                self.colors.append(dataset.colorinterp[i])
+                marked = dataset.colorinterp[i]
+                self.colors.append(ColorInterp.undefined if marked == ColorInterp.alpha else marked)
+                if (alpha := _alpha(dataset)) and all(Layer(layer.path, alpha) != other for other in self.layers):
+                    note = (
+                        f"band {alpha} of {layer.path} is marked as alpha, and masks: to sharpen it, pick band={alpha}"
+                    )
+                    self.notes = tuple(dict.fromkeys((*self.notes, note)))
                 self.tags |= _all_tags(dataset)
                 if layer == self.layers[0]:
                     self.ms_nodata = dataset.nodatavals[i]
@@ -204,37 +210,50 @@ class Source:
     def ms_size(self) -> tuple[int, int]:
         return self.placement.warp.size if self.placement.warp else self.ms_grid.size
 
-    def _read(self, dataset, bands: list[int], core: Core, out: tuple[int, int] | None = None):
+    def _read(self, dataset, bands: list[int], core: Core):
         """Bands [C, H, W] in float32 and where all of them are valid [H, W] (None: everywhere)."""
         top, bottom, left, right = core
-        window = Window(left, top, right - left, bottom - top)
-        shape = None if out is None else (len(bands), *out)
+        part = Window(left, top, right - left, bottom - top)
         try:
-            image = dataset.read(bands, window=window, out_dtype="float32", out_shape=shape)
-            valid = self._valid(dataset, bands, window, image, out)
+            image = dataset.read(bands, window=part, out_dtype="float32")
+            valid = self._valid(dataset, bands, part, image)
         except RasterioError as error:
             raise InputError(f"{dataset.name} cannot be read to its end: {error}; is the file truncated?") from None
         return image, valid
 
-    def _valid(self, dataset, bands, window, image, out) -> np.ndarray | None:
+    def _valid(self, dataset, bands, part, image) -> np.ndarray | None:
+        """By nodata value, NaN, mask and alpha together: of several, GDAL's own masks follow only one."""
         valid = np.isfinite(image).all(axis=0)
         for k, band in enumerate(bands):
-            flags = dataset.mask_flag_enums[band - 1]
-            value = dataset.nodatavals[band - 1]
-            if MaskFlags.nodata in flags and value is not None:
-                valid &= image[k] != np.float32(value)
-            elif MaskFlags.per_dataset in flags or MaskFlags.alpha in flags:
-                valid &= dataset.read_masks(band, window=window, out_shape=out) > 0
-            if self.nodata is not None:
-                valid &= image[k] != np.float32(self.nodata)
+            for value in (dataset.nodatavals[band - 1], self.nodata):
+                if value is not None:
+                    valid &= image[k] != np.float32(value)
+            if not {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha} & set(dataset.mask_flag_enums[band - 1]):
+                valid &= dataset.read_masks(band, window=part) > 0
+        alpha = _alpha(dataset)
+        if alpha and alpha not in bands:
+            valid &= dataset.read(alpha, window=part) > 0
         return None if valid.all() else valid
 
     def read(self, core: Core, halo: int) -> Pair:
-        """The pair of a window of the PAN grid with `halo` PAN pixels around, as far as there is PAN."""
+        """The pair of a window of the PAN grid with `halo` PAN pixels around, as far as there is PAN.
+
+        Nodata is filled from the nearest valid pixel, which is looked for as far again as the method looks: so a
+        pixel of the result never depends on where windows are cut.
+        """
+        pair, *valid = self._window(core, halo)
+        if all(mask is None for mask in valid):
+            return pair
+        further = max(halo, ceil((REACH + 1) * max(self.placement.ratio)))
+        pair = with_validity(*self._window(core, halo + further))
+        return window(pair, *pair.core, halo)
+
+    def _window(self, core: Core, halo: int) -> tuple[Pair, np.ndarray | None, np.ndarray | None]:
+        """The pair as it is in the files, and where PAN and MS are valid, [1, 1, H, W] (None: everywhere)."""
         outer = grown(core, halo, self.size)
-        window, phase = ms_window(outer, self.phase, self.placement.ratio, self.ms_size)
+        part, phase = ms_window(outer, self.phase, self.placement.ratio, self.ms_size)
         pan, pan_valid = self._read(self._open(self.pan_path, None), [1], outer)
-        ms = np.empty((self.bands, window[1] - window[0], window[3] - window[2]), np.float32)
+        ms = np.empty((self.bands, part[1] - part[0], part[3] - part[2]), np.float32)
         ms_valid: np.ndarray | None = None
         for path in dict.fromkeys(layer.path for layer in self.layers):
             members = [k for k, layer in enumerate(self.layers) if layer.path == path]
@@ -242,7 +261,7 @@ class Source:
             if path not in key:
                 key[path] = self._virtual(path)
             dataset = self._open(path, key[path])
-            ms[members], valid = self._read(dataset, [self.layers[k].band for k in members], window)
+            ms[members], valid = self._read(dataset, [self.layers[k].band for k in members], part)
             if valid is not None:
                 ms_valid = valid if ms_valid is None else ms_valid & valid
         covered = self._covered(outer)
@@ -257,7 +276,7 @@ class Source:
             self.sensor,
             core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
         )
-        return with_validity(pair, *(None if v is None else v[None, None] for v in (pan_valid, ms_valid)))
+        return pair, *(None if v is None else v[None, None] for v in (pan_valid, ms_valid))
 
     def _covered(self, outer: Core) -> np.ndarray | None:
         """PAN pixels with MS under them, or less than a pixel beside it; None where all have."""
@@ -274,11 +293,13 @@ class Source:
         """Whether some pixel of the result may be nodata."""
         if self._covered((0, self.size[0], 0, self.size[1])) is not None or self.nodata is not None:
             return True
-        if self.placement.warp is not None or np.dtype(self.ms_dtype).kind == "f":
+        if "f" in (np.dtype(self.ms_dtype).kind, np.dtype(self.pan_dtype).kind):
             return True
         for path in {self.pan_path, *(layer.path for layer in self.layers)}:
+            if path != self.pan_path and self._virtual(path) is not None:
+                return True
             with open_dataset(path, "input") as dataset:
-                if any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums):
+                if _alpha(dataset) or any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums):
                     return True
         return False
 
@@ -299,6 +320,12 @@ class Source:
             with suppress(RasterioError):
                 handle.close()
         self._handles.clear()
+
+
+def _alpha(dataset: rasterio.DatasetReader) -> int | None:
+    """The band (1-based) that is marked as alpha beside others."""
+    colors = dataset.colorinterp
+    return colors.index(ColorInterp.alpha) + 1 if len(colors) > 1 and ColorInterp.alpha in colors else None
 
 
 def _refuse_complex(path: str, dtype: str) -> None:
