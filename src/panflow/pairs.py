@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from panflow import sensors
-from panflow.arrays import as_float, is_torch, like, namespace, open_image
+from panflow.arrays import as_float, is_torch, namespace, open_image
 from panflow.errors import GeometryError, InputError
 from panflow.types import YX, Array, Pair, Sensor
 
@@ -24,17 +26,20 @@ def phase_of(phase: str | float | Sequence, ratio: YX, bands: int) -> tuple[YX, 
         y, x = named[phase]
         return ((y, x),) * bands
     try:
-        if isinstance(phase, (int, float)):
-            return ((float(phase), float(phase)),) * bands
-        values = list(phase)
-        if len(values) == 2 and not isinstance(values[0], Sequence):
-            return ((float(values[0]), float(values[1])),) * bands
-        pairs = tuple((float(y), float(x)) for y, x in values)
+        values = np.asarray(phase, dtype=float)
     except (TypeError, ValueError):
-        raise InputError(f"phase {phase!r} is not a name, a number, a pair (y, x) or a pair for each band") from None
-    if len(pairs) != bands:
-        raise InputError(f"phase gives {len(pairs)} pairs (y, x) for {bands} bands: expected one a band")
-    return pairs
+        values = np.array(np.nan)
+    if not np.isfinite(values).all() or (values.ndim and values.shape[-1] != 2) or values.ndim > 2:
+        raise InputError(f"phase {phase!r} is not a name, a number, a pair (y, x) or a pair for each band")
+    if values.ndim == 2 and len(values) != bands:
+        raise InputError(f"phase gives {len(values)} pairs (y, x) for {bands} bands: expected one a band")
+    return tuple((float(y), float(x)) for y, x in np.broadcast_to(values, (bands, 2)))
+
+
+def ratio_of(pan: int, ms: int) -> float:
+    """PAN pixels per MS pixel along an axis of so many: whole where sizes differ by less than an MS pixel from it."""
+    whole = round(pan / ms)
+    return float(whole) if whole >= 1 and abs(pan - whole * ms) < whole else pan / ms
 
 
 def sensor_of(sensor: str | Sensor | None, bands: int) -> Sensor:
@@ -58,7 +63,7 @@ def make_pair(
         raise InputError(f"pan has a batch of {pan.shape[0]}, ms one of {ms.shape[0]}: expected the same")
     if 0 in pan.shape or 0 in ms.shape:
         raise InputError(f"pan has shape {tuple(pan.shape)} and ms {tuple(ms.shape)}: expected at least one pixel")
-    ratio = tuple(float(a) / float(b) for a, b in zip(pan.shape[-2:], ms.shape[-2:]))
+    ratio = tuple(ratio_of(a, b) for a, b in zip(pan.shape[-2:], ms.shape[-2:]))
     if min(ratio) < 1 or max(ratio) <= 1:
         raise GeometryError(
             f"pan ({pan.shape[-2]} x {pan.shape[-1]}) is not finer than ms ({ms.shape[-2]} x {ms.shape[-1]}): "
@@ -95,7 +100,7 @@ def with_validity(pair: Pair, pan_valid: Array | None, ms_valid: Array | None) -
         return pair
     if ms_valid is not None:
         xp = namespace(pair.ms)
-        share = like(0.0, pair.ms) + xp.astype(ms_valid, pair.ms.dtype)
+        share = xp.astype(ms_valid, pair.ms.dtype)
         under = interpolate(share, pair.ratio, pair.common_phase, pair.size, "edge", "nearest") > 0.5
         pan_valid = under if pan_valid is None else pan_valid & under
     return replace(

@@ -5,11 +5,12 @@ run of neighbouring inputs. In blocks of some dozens of outputs that is a small 
 fastest thing that both NumPy and torch can do.
 """
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, wraps
 
 import numpy as np
 
-from panflow.arrays import like, namespace
+from panflow.arrays import is_torch, like, namespace
 from panflow.types import Array
 
 BORDERS = {"edge": "edge", "symmetric": "symmetric", "wrap": "wrap"}  # as numpy.pad names them
@@ -70,6 +71,23 @@ class Banded:
         return parts[0] if len(parts) == 1 else xp.concat(parts, axis=axis)
 
 
+def in_double(function: Callable[..., Array]) -> Callable[..., Array]:
+    """A map of an image that NumPy computes in float64 and gives in the image's own type.
+
+    So the last bit of a pixel, and with it what it is rounded to, does not depend on the tile that it is computed in;
+    the order of additions in a matrix product does. torch computes in the type that it is given.
+    """
+
+    @wraps(function)
+    def mapped(image: Array, *args, **kwargs) -> Array:
+        if is_torch(image):
+            return function(image, *args, **kwargs)
+        return function(image.astype(np.float64, copy=False), *args, **kwargs).astype(image.dtype, copy=False)
+
+    return mapped
+
+
+@in_double
 def apply_terms(image: Array, terms: list[tuple[Banded, Banded]]) -> Array:
     """The sum over separable terms (along rows' axis, along columns' axis) of an image [..., H, W]."""
     total = None

@@ -15,7 +15,7 @@ import numpy as np
 from panflow.arrays import namespace, to_numpy
 from panflow.types import Array, Pair
 
-SAMPLE = 16384  # values of a plane that a tile of a large scene gives to a quantile
+SAMPLE = 65536  # values of a plane that a tile of a large scene gives to a quantile
 
 
 @dataclass(frozen=True)

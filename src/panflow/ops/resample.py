@@ -11,7 +11,7 @@ import numpy as np
 
 from panflow.arrays import is_double, namespace
 from panflow.ops import kernels
-from panflow.ops.banded import Banded, apply_terms
+from panflow.ops.banded import Banded, apply_terms, in_double
 from panflow.ops.kernels import Separable
 from panflow.types import YX, Array, Pair
 
@@ -97,6 +97,7 @@ def interpolate(
     return apply_terms(image, [(rows, columns)])
 
 
+@in_double
 def atrous(image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0), size: tuple | None = None) -> Array:
     """The "a trous" low-pass of GSA, ATWT and AWLP, at phase + i * step: log2(r) binomial passes down and up.
 
