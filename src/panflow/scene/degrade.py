@@ -1,0 +1,158 @@
+"""Wald's protocol from files to files: a reduced pair and its truth, georeferenced [wald1997]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+from panflow.errors import InputError
+from panflow.ops.degrade import wald
+from panflow.ops.moments import ms_core
+from panflow.scene.engine import CACHE_MIB, _register
+from panflow.scene.sink import Sink, check_target
+from panflow.scene.source import Source
+from panflow.types import YX, Pair, Sensor
+
+LIMIT = 128_000_000  # PAN pixels of a scene, which is reduced in memory: some 4 GiB of them
+NAMES = ("pan.tif", "ms.tif", "reference.tif")
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """What was written: the files, their sizes, and where MS pixel (0, 0) is centred on the reduced PAN grid."""
+
+    files: dict[str, str]
+    size: tuple[int, int]
+    ms_size: tuple[int, int]
+    ratio: YX
+    phase: YX
+    sensor: str
+    shift_pixels: YX
+    shift_applied: bool
+    warnings: list[str]
+
+
+def degrade_file(
+    pan: str | Path,
+    ms: str | Path | Sequence[str | Path],
+    folder: str | Path,
+    *,
+    sensor: str | Sensor = "auto",
+    bands: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    register: str | tuple[float, float] = "auto",
+    nodata: float | None = None,
+    overwrite: bool = False,
+) -> Reduced:
+    """Write pan.tif, ms.tif and reference.tif, float32 with nan for nodata, into a folder.
+
+    The reference is MS as it is, on its own grid, bands brought together where the files' differ; PAN is reduced to
+    that grid, and MS by the ratio through the sensor's MTF, as `panflow.degrade` does. Arguments as for
+    `sharpen_file`. Raises InputError, GeometryError, UnknownName, OutputError.
+    """
+    folder, files = Path(folder), [ms] if isinstance(ms, (str, Path)) else list(ms)
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = [str(pan), *(str(m).rpartition(",band=")[0] or str(m) for m in files)]
+    for name in NAMES:
+        check_target(folder / name, inputs, overwrite)
+    source = Source(str(pan), [str(m) for m in files], sensor, nodata, bands, tags)
+    try:
+        if prod(source.size) > LIMIT:
+            raise InputError(
+                f"PAN has {source.size[0]} x {source.size[1]} pixels: expected at most {LIMIT / 1e6:.0f} million, "
+                "which are reduced in memory; cut a part of the scene (gdal_translate -projwin)"
+            )
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+            found, applied, warnings = _register(source, register)
+            pair, (row, column) = _covered(source)
+            try:
+                reduced = wald(pair)
+            except ValueError as error:
+                raise InputError(str(error)) from None
+            (y, x), (ry, rx) = reduced.common_phase, reduced.ratio
+            grid = source.placement.warp or source.ms_grid
+            fine = grid.transform * Affine.translation(column, row)
+            # the corner of MS pixel (0, 0) lies half a pixel of its own before its centre
+            coarse = fine * Affine.translation(x + 0.5 - rx / 2, y + 0.5 - ry / 2) * Affine.scale(rx, ry)
+            written = {
+                "pan.tif": (reduced.pan, reduced.pan_valid, fine, ["pan"]),
+                "ms.tif": (reduced.ms, reduced.ms_valid, coarse, source.names),
+                "reference.tif": (reduced.reference, reduced.pan_valid, fine, source.names),
+            }
+            for name, (image, valid, transform, names) in written.items():
+                _write(folder / name, image[0], valid, transform, grid.crs, names, source.sensor.name)
+    finally:
+        source.close()
+    if not grid.located and (y, x) != ((ry - 1) / 2, (rx - 1) / 2):
+        warnings.append(f"without georeferencing the files cannot tell the phase, which is {y:.3f}, {x:.3f} PAN pixels")
+    return Reduced(
+        files={name.removesuffix(".tif"): str(folder / name) for name in NAMES},
+        size=reduced.size,
+        ms_size=reduced.ms_size,
+        ratio=(ry, rx),
+        phase=(y, x),
+        sensor=source.sensor.name,
+        shift_pixels=found.shift,
+        shift_applied=applied,
+        warnings=[*source.placement.notes, *warnings],
+    )
+
+
+def _covered(source: Source) -> tuple[Pair, tuple[int, int]]:
+    """The scene in float64 with the MS pixels that are centred on PAN, and where the first of them lies in MS."""
+    pair = source.read((0, source.size[0], 0, source.size[1]), 0)
+    rows, columns = ms_core(pair)
+    # reading began at some MS pixel; the phases tell which
+    begin = [round((a - b) / r) for a, b, r in zip(pair.phase[0], source.phase[0], pair.ratio)]
+    top, left = (s.indices(n)[0] for s, n in zip((rows, columns), pair.ms_size))
+    cut = replace(
+        pair,
+        pan=pair.pan.astype(np.float64),
+        ms=pair.ms[..., rows, columns].astype(np.float64),
+        ms_valid=None if pair.ms_valid is None else pair.ms_valid[..., rows, columns],
+        phase=tuple((y + top * pair.ratio[0], x + left * pair.ratio[1]) for y, x in pair.phase),
+        core=None,
+    )
+    return cut, (begin[0] + top, begin[1] + left)
+
+
+def _write(out: Path, image, valid, transform, crs, names: list[str], sensor: str) -> None:
+    counts = np.asarray(image, dtype=np.float32)
+    if valid is not None:
+        counts = np.where(valid[0], counts, np.float32("nan"))
+    height, width = counts.shape[1:]
+    with Sink(
+        out,
+        size=(height, width),
+        bands=len(counts),
+        dtype="float32",
+        transform=transform,
+        crs=crs,
+        nodata=float("nan"),
+        mask=False,
+        format="gtiff",
+        compress="deflate",
+        level=None,
+        overviews=False,
+        jobs=1,
+    ) as sink:
+        n = len(counts)
+        sink.describe(
+            names=names,
+            colors=[],
+            scales=[1.0] * n,
+            offsets=[0.0] * n,
+            units=[],
+            tags={"PANFLOW_SENSOR": sensor, "PANFLOW_PROTOCOL": "reduced by Wald's protocol"},
+        )
+        sink.write((0, height, 0, width), counts, None)
+        sink.finish()
+
+
+__all__ = ["Reduced", "degrade_file"]
