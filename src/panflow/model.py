@@ -24,6 +24,7 @@ from panflow import __version__, inputs, registry
 from panflow.arrays import is_torch
 from panflow.errors import InputError
 from panflow.inputs import Gather, Statistics, View
+from panflow.ops import consistency
 from panflow.types import YX, Array, Band, Batch, Pair, Sensor
 
 BLOCK = 256  # PAN pixels that a local network sees at once on either side: what stays in a CPU's cache
@@ -33,8 +34,9 @@ BLOCK = 256  # PAN pixels that a local network sees at once on either side: what
 class Model:
     """A sharpener that was learned.
 
-    recipe: the sections network, transform and objective, each with `name` and options, and `phase` (see
-    `inputs.View`); info: data sources, licence, scores and whatever else the file tells; sensor: what it was made for.
+    recipe: the sections network, transform and objective, each with `name` and options, `phase` (see `inputs.View`) and
+    `consistency` (steps of back-projection after the network, `ops.consistency`); info: data sources, licence, scores
+    and whatever else the file tells; sensor: what it was made for.
     context: PAN pixels that a network which looks at the whole image is given around a tile instead (its result then
     depends on the tiles); None: the whole image.
     """
@@ -63,6 +65,7 @@ class Model:
         reach = self.context if self.network.halo is None else self.network.halo
         if reach is None:
             return None
+        reach += self.recipe.get("consistency", 0) * consistency.halo(ratio)
         step = lcm(*self._cell(ratio))  # tiles start where the whole image's pooling and MS pixels start
         return ceil((inputs.halo(ratio, self.network.inputs) + reach) / step) * step
 
@@ -100,6 +103,7 @@ class Model:
             answer = self._answer(batch).to(batch.ms_up.dtype)
             residual = self.network.predicts == "residual"
             fused = batch.ms_up + batch.unit * answer if residual else self.transform.inverse_ms(answer)
+            fused = consistency.project(fused, batch.pair, self.recipe.get("consistency", 0))
         return fused.to(pair.ms) if is_torch(pair.ms) else fused.cpu().numpy().astype(pair.ms.dtype)
 
     def _answer(self, batch: Batch) -> Tensor:
@@ -198,8 +202,7 @@ def build(recipe: Mapping[str, Any], info: dict[str, Any] | None = None, sensor:
     network.eval()
     transform = _make("transforms", "Transform", sections["transform"])
     objective = _make("objectives", "Objective", sections["objective"])
-    if recipe.get("phase") is not None:
-        sections["phase"] = recipe["phase"]
+    sections |= {key: recipe[key] for key in ("phase", "consistency") if recipe.get(key) is not None}
     return Model(network, transform, objective, sections, info or {}, sensor)
 
 
