@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
 from panflow import sensors
 from panflow.ops import kernels
@@ -57,6 +57,8 @@ class Augment:
     curve: tuple[float, float] = (0.8, 1.25)
     pan_noise: float = 0.03
     ms_noise: float = 0.01
+    soft: float = 0.0
+    soft_share: float = 0.5
     haze: float = 4.0
     mixed: float = 0.25
 
@@ -88,7 +90,7 @@ def draw(
     weights = np.array([g.weight for g in grounds])
     chosen = [grounds[k] for k in rng.choice(len(grounds), count, p=weights / weights.sum())]
     tiles = [_tile(ground, options, bands, size, rng) for ground in chosen]
-    reference = torch.from_numpy(np.stack([t[0] for t in tiles]))
+    reference = _soften(torch.from_numpy(np.stack([t[0] for t in tiles])), [t[1] for t in tiles], options, rng)
     pan = _pan([t[1] for t in tiles], options, rng)
 
     gain = round(float(rng.uniform(*options.gain)), 2)
@@ -124,6 +126,21 @@ def _tile(ground: Ground, options: Augment, bands: int, size: int, rng: np.rando
     offset = options.haze * rng.uniform(-0.5, 1, (bands, 1, 1)) * reference.std((1, 2), keepdims=True)
     low = reference.min((1, 2), keepdims=True)
     return (reference + np.maximum(offset, -low)).astype(np.float32), light
+
+
+def _soften(reference: Tensor, light: list[np.ndarray], options: Augment, rng: np.random.Generator) -> Tensor:
+    """The truth [B, C, H, W], in some images blurred by a Gaussian; not where PAN is a real one."""
+    count, bands = reference.shape[:2]
+    sigma = rng.uniform(0, options.soft, count) * (rng.random(count) < options.soft_share)
+    sigma *= [len(x) > 1 for x in light]
+    if not sigma.any():
+        return reference
+    n = np.arange(-MARGIN, MARGIN + 1)
+    taps = np.exp(-0.5 * (n / np.maximum(sigma, 1e-3)[:, None]) ** 2)
+    taps = torch.from_numpy((taps / taps.sum(1, keepdims=True)).astype(np.float32)).repeat_interleave(bands, 0)[:, None]
+    image = pad(reference.flatten(0, 1)[None], (MARGIN,) * 4, mode="replicate")
+    image = conv2d(image, taps[:, :, :, None], groups=count * bands)
+    return conv2d(image, taps[:, :, None, :], groups=count * bands)[0].reshape(reference.shape)
 
 
 def _pan(light: list[np.ndarray], options: Augment, rng: np.random.Generator) -> Tensor:
