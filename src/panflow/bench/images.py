@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,14 @@ def load(data: Data, root: Path, seed: int) -> Iterator[Image]:
             yield Image(data.name, name, number, protocol, spec, partial(_under, protocol, make))
 
 
+@lru_cache(2)
+def _made(make: Make) -> Pair:
+    """Of the last images, so that one is read once for both protocols."""
+    return make()
+
+
 def _under(protocol: str, make: Make) -> Pair:
-    pair = make()
+    pair = _made(make)
     if protocol == "full":
         return replace(pair, reference=None)
     return pair if pair.reference is not None else wald(pair)

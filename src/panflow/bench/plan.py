@@ -19,6 +19,7 @@ from panflow.types import YX
 
 PROTOCOLS = ("reduced", "full")
 MEASURES = {"evaluations": 0, "seconds": 3, "memory": 0}  # what is measured beside quality, digits in tables
+REHEARSAL = "Small data and budgets, to see everything once: the numbers mean nothing."
 FIGURES = ("pareto", "bars", "radar", "maps", "distributions", "sensors", "curves", "heat")
 
 
@@ -134,6 +135,8 @@ def load(plan: str | Path | Plan, overrides: Sequence[str] = (), rehearse: bool 
     values = plan.dump() if isinstance(plan, Plan) else _file(plan)
     if rehearse:
         values = _merged(values, values.get("rehearsal", {}))
+        values["title"] = f"Rehearsal: {values['title']}"
+        values["about"] = f"{REHEARSAL} {values.get('about', '')}"
     for text in overrides:
         _override(values, text)
     made: Plan = _typed(Plan, values, "plan")

@@ -129,7 +129,8 @@ def maps(title: str, panels: Sequence[Panel], error: bool) -> Any:
     chunks = [panels[k : k + across] for k in range(0, len(panels), across)]
     made, axes = figure(2 * len(chunks), across, (2.1 * across, 4.4 * len(chunks)))
     values = [m for _, _, m in panels if m is not None]
-    low, high = (0.0, float(np.nanpercentile(np.stack(values), 99))) if error else (min(map(np.nanmin, values)), 1.0)
+    tops = [np.nanpercentile(m, 99) for m in values]  # the median of them: one wild image changes nothing for others
+    low, high = (0.0, float(np.median(tops))) if error else (float(min(map(np.nanmin, values))), 1.0)
     side = max(8, min(panels[0][1].shape[:2]) // ZOOM)
     (top, left), last = richest(panels[0][1], side), None
     for above, below, chunk in zip(axes[::2], axes[1::2], chunks):

@@ -8,7 +8,6 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from panflow.indices._sets import load as load_index
 from panflow.ops.fill import fill
 from panflow.types import Pair, Sharpener
 
-KEPT = 32  # pairs that stay in memory
+ROOM = 2**30  # bytes of pairs that stay in memory
 Work = list[tuple[Method, Image, str]]
 
 
@@ -86,7 +85,7 @@ def _run(settings: Plan, work: Work, ledger: Ledger, root: Path, folder: Path, d
     missing = [(method, image, k) for method, image, k in work if k not in ledger.results]
     tell(f"{len(work) - len(missing)} of {len(work)} results are there")
     indices = {_label(column): (load_index(column.index, **column.options), column.cut) for column in settings.indices}
-    pair_of = lru_cache(KEPT)(lambda image: image.make())
+    pairs = _Pairs()
     current: tuple[str, Any, Any] = ("", None, None)
     for number, (method, image, k) in enumerate(missing, 1):
         if k in ledger.results:  # two rows of the same method
@@ -94,9 +93,26 @@ def _run(settings: Plan, work: Work, ledger: Ledger, root: Path, folder: Path, d
         if current[0] != method.label:
             sharpener = _sharpener(settings, method, root, folder, device, tell)
             current = (method.label, sharpener, meter.Evaluations(sharpener))
-        result = _result(settings, method, image, k, current[1:], pair_of(image), indices, folder)
+        result = _result(settings, method, image, k, current[1:], pairs.of(image), indices, folder)
         ledger.add(result)
         tell(f"{number}/{len(missing)}  {method.label}  {image.data}  {image.name}  {image.protocol}")
+
+
+class _Pairs:
+    """Pairs of images, the first ones kept for the next method."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Image, Pair] = {}
+        self._room = ROOM
+
+    def of(self, image: Image) -> Pair:
+        if image in self._kept:
+            return self._kept[image]
+        pair = image.make()
+        self._room -= sum(x.nbytes for x in (pair.pan, pair.ms, pair.reference) if x is not None)
+        if self._room > 0:
+            self._kept[image] = pair
+        return pair
 
 
 def _label(column: Column) -> str:
