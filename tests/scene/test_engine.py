@@ -178,7 +178,7 @@ def test_progress_counts_up(files, monkeypatch):
     monkeypatch.setattr(engine, "BLOCK", 64)
     seen = []
     run(files, progress=lambda *step: seen.append(step))
-    assert [s for s in seen if s[0] == "sharpen"] == [("sharpen", k, 16) for k in range(1, 17)]
+    assert [s for s in seen if s[0] == "sharpen"] == [("sharpen", k, 16) for k in range(17)]
     assert seen[-1][0] == "finish"
 
 

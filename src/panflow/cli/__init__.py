@@ -54,8 +54,6 @@ def main() -> NoReturn:
             raise
         click.echo("panflow: interrupted; nothing was left half-written", err=True)
         _leave(130)
-    except BrokenPipeError:
-        _leave(0)
     except Exception as error:
         if debug:
             raise

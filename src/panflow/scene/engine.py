@@ -125,6 +125,8 @@ def sharpen_file(
                     pair = source.read(core, halo or 0)
                     return core, *_cast(_own(sharpener(pair), pair), _own_mask(pair), kind, absent)
 
+                if progress:
+                    progress("sharpen", 0, len(blocks))
                 for done, (core, image, valid, over) in enumerate(_overlapped(work, blocks, jobs, flight), 1):
                     sink.write(core, image, valid)
                     clipped += over
@@ -197,6 +199,8 @@ def _register(source: Source, how: str | tuple[float, float]) -> tuple[Registrat
     if how not in ("auto", "off"):
         try:
             dy, dx = (float(v) for v in (how.split(",") if isinstance(how, str) else how))
+            if not np.isfinite([dy, dx]).all():
+                raise ValueError
         except (TypeError, ValueError):
             raise InputError(f"register {how!r} is unknown: expected auto, off, or DY,DX in PAN pixels") from None
         source.phase = Registration(shift=(dy, dx)).phases(source.phase)
@@ -236,6 +240,8 @@ class _Scene:
 
     def __iter__(self) -> Iterator[Pair]:
         pairs = _overlapped(lambda core: self.source.read(core, self.halo), self.cores, 1, 2)
+        if self.progress:
+            self.progress("fit", 0, len(self.cores))
         for done, pair in enumerate(pairs, 1):
             yield pair
             if self.progress:

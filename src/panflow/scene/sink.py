@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -160,7 +161,7 @@ class Sink:
             result = self._second if self.format == "cog" else self._part
             if not errors.messages:
                 self._verify(result)
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:  # the second is what copying raises
             raise OutputError(f"{self.out} cannot be finished: {error}; is the disk full?") from None
         finally:
             logger.removeHandler(errors)
