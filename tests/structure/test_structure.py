@@ -1,0 +1,122 @@
+"""The shape of the project: layers, citations, what commands import, names of tests."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src/panflow"
+LAYERS = [  # a module may import only from rows above its own
+    ("types", "errors"),
+    ("registry", "arrays"),
+    ("sensors", "ops"),
+    ("pairs", "inputs"),
+    ("methods", "transforms", "networks", "indices", "generative"),
+    ("objectives",),
+    ("model",),
+    ("zoo", "assessment", "importing", "profile"),
+    ("api",),
+    ("scene",),
+    ("data",),
+    ("training",),
+    ("bench",),
+    ("cli",),
+]
+ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
+MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
+
+
+@cache
+def tree(module: Path) -> ast.Module:
+    return ast.parse((SOURCE / module).read_text(encoding="utf-8"))
+
+
+def part_of(module: Path) -> str:
+    return module.parts[0].removesuffix(".py")
+
+
+def imported(module: Path) -> set[str]:
+    """The parts of panflow that a module imports anywhere, in functions too."""
+    found = set()
+    for node in ast.walk(tree(module)):
+        names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: expected absolute imports"
+            names = [f"panflow.{name}" for name in names] if node.module == "panflow" else [node.module]
+        found |= {name.split(".")[1] for name in names if name.startswith("panflow.")}
+    return found - {"__version__", part_of(module)}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != Path("__init__.py")], ids=str)
+def test_imports_run_one_way(module):
+    assert part_of(module) in ROW, f"give {part_of(module)} a row in LAYERS"
+    for other in imported(module):
+        assert ROW[other] < ROW[part_of(module)], f"{module} imports {other}, which is not above it"
+
+
+def test_no_layer_is_of_nothing():
+    assert ROW.keys() == {part_of(module) for module in MODULES} - {"__init__"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["names"], ["names", "methods"], ["sharpen", "--help"]], ids=" ".join
+)
+def test_listing_imports_no_torch(arguments):
+    code = (
+        "import sys\nfrom panflow.cli import main\n"
+        f"sys.argv = ['panflow', *{arguments!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_public_names_are_there():
+    import panflow
+
+    for name in panflow.__all__:
+        assert getattr(panflow, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        panflow.nonsense  # noqa: B018
+
+
+def entries() -> list[str]:
+    return re.findall(r"^@\w+\{([^,\s]+)\s*,", (ROOT / "references.bib").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+KEY = r"[a-z]+\d{4}[a-z]?"
+
+
+def cited(path: Path) -> set[str]:
+    """Keys such as [wald1997] in a file's docstrings and comments, and those that methods state."""
+    text = path.read_text(encoding="utf-8")
+    return set(re.findall(rf"\[({KEY})[\],;]", text)) | set(re.findall(r'citation: ClassVar\[str\] = "(\w+)"', text))
+
+
+def test_every_citation_has_an_entry():
+    known = set(entries())
+    files = [path for kind in ("*.py", "*.toml") for path in SOURCE.rglob(kind)]
+    keys = {key: path.name for path in files for key in cited(path)}
+    assert len(keys) > 30
+    assert {key: name for key, name in keys.items() if key not in known} == {}
+
+
+def test_every_entry_is_there_once():
+    assert [key for key, count in Counter(entries()).items() if count > 1] == []
+
+
+def test_test_modules_do_not_clash():
+    """Test folders are no packages: modules of one name would be taken for each other."""
+    folders = {path.parent for path in (ROOT / "tests").rglob("*.py")}
+    loose = [folder for folder in folders if not (folder / "__init__.py").exists()]
+    names = Counter(path.name for folder in loose for path in folder.glob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []
+    assert not set(names) & {f"{name}.py" for name in sys.stdlib_module_names}
