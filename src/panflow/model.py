@@ -139,7 +139,7 @@ class Model:
                 f"the model was made for {made['bands']} bands and the scene has {pair.bands}: choose its bands, or "
                 "another model"
             )
-        if "ms" in self.network.inputs and max(abs(r - made["ratio"]) for r in pair.ratio) > 0.1:
+        if "ms" in self.network.inputs and any(round(r) != made["ratio"] for r in pair.ratio):
             raise InputError(
                 f"the model was made for a ratio of {made['ratio']} and the scene has {pair.ratio[0]:g} x "
                 f"{pair.ratio[1]:g}: take another model"

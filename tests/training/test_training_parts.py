@@ -77,6 +77,7 @@ def test_a_step_learns_from_a_window_that_both_grids_share():
         (Optimiser(warmup=10, floor=0.1), 10, 1.0),
         (Optimiser(warmup=0, floor=0.1), 50, 0.55),
         (Optimiser(warmup=0, schedule="step", factor=0.8, every=10), 25, 0.64),
+        (Optimiser(warmup=0, schedule="step", factor=0.1, at=(20, 60)), 60, 0.01),
         (Optimiser(warmup=0, schedule="constant"), 99, 1.0),
     ],
 )

@@ -40,7 +40,7 @@ def _cosine(options: Optimiser, step: int, steps: int) -> float:
 
 
 def _stepped(options: Optimiser, step: int, steps: int) -> float:
-    return options.factor ** (step // options.every if options.every else 0)
+    return options.factor ** (step // options.every if options.every else sum(step >= at for at in options.at))
 
 
 SCHEDULES: dict[str, Callable[[Optimiser, int, int], float]] = {

@@ -49,7 +49,8 @@ class Optimiser:
     """name: "adamw", "adam" or "sgd" (with momentum 0.9); rates, clips: of each player, the rate and the largest
     gradient norm (0: any); decay of weights; warmup in steps.
 
-    schedule: "cosine" down to `floor` of the rate, "step": times `factor` after every `every` steps, or "constant".
+    schedule: "cosine" down to `floor` of the rate, "step": times `factor` after every `every` steps, or at the steps
+    `at`, or "constant".
     """
 
     name: str = "adamw"
@@ -61,6 +62,7 @@ class Optimiser:
     floor: float = 0.01
     factor: float = 0.5
     every: int = 0
+    at: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,15 @@ class Run:
 class Recipe:
     """network, transform, objective: `name` and the options of the class of that name.
 
-    phase: that of the MS which networks see that take `ms` itself, in PAN pixels (see `inputs.View`). licence: of the
-    weights.
+    phase: that of the MS which networks see that take `ms` itself, in PAN pixels (see `inputs.View`). consistency:
+    steps of back-projection after the network, in use (`ops.consistency`). licence: of the weights.
     """
 
     network: dict[str, Any]
     transform: dict[str, Any]
     objective: dict[str, Any]
     phase: float | None = None
+    consistency: int | None = None
     title: str = ""
     licence: str = "Apache-2.0"
     data: Data = field(default_factory=Data)
@@ -121,7 +124,7 @@ class Recipe:
 
     def sections(self) -> dict[str, Any]:
         """What a model is built from."""
-        return {name: getattr(self, name) for name in ("network", "transform", "objective", "phase")}
+        return {name: getattr(self, name) for name in ("network", "transform", "objective", "phase", "consistency")}
 
     def dump(self) -> dict[str, Any]:
         """Plain values, every default written out."""
