@@ -190,3 +190,9 @@ def test_a_named_sensor_that_does_not_fit_is_told():
     sensor, why = sensors.guess({}, 5, 2, path="LC08_stack.tif")
     assert sensor.name == "generic" and len(sensor.bands) == 5 and sensor.ratio == 2
     assert "landsat8" in why and "has 5" in why
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "generic"])
+def test_a_sensor_of_some_bands_is_taken_as_it_is(name):
+    some = sensors.load(name).select([2, 1, 0])
+    assert sensors.fit_bands(some, 3).bands == some.bands

@@ -69,7 +69,8 @@ def load(name: str) -> Sensor:
 def _known(sensor: Sensor, names: list[str] | None) -> list[Band] | None:
     """The sensor's bands that files' own band names mean, or None where one of them is not understood."""
     bands = {band.name: band for band in sensor.bands}
-    bands |= {f["id"].lower(): bands[f["name"]] for f in _facts(sensor.name)["bands"] if "id" in f}
+    facts = [f for f in _facts(sensor.name)["bands"] if f["name"] in bands]  # a selected sensor has some of them
+    bands |= {f["id"].lower(): bands[f["name"]] for f in facts if "id" in f}
     if "nir1" in bands:
         bands["nir"] = bands["nir1"]  # where there are two, the usual one
     words = [re.sub(r"[-\s]+", "_", (name or "").strip().lower()) for name in names or [""]]
