@@ -196,3 +196,8 @@ def test_a_named_sensor_that_does_not_fit_is_told():
 def test_a_sensor_of_some_bands_is_taken_as_it_is(name):
     some = sensors.load(name).select([2, 1, 0])
     assert sensors.fit_bands(some, 3).bands == some.bands
+
+
+def test_a_sensor_that_has_lost_bands_can_be_fitted_again():
+    some = sensors.fit_bands(sensors.load("landsat8"), 3)
+    assert sensors.fit_bands(some, 3, ["B4", "B3", "B2"]) == some
