@@ -1,0 +1,103 @@
+"""`panflow compare PAN MS [MS ...] --methods a,b,c`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from panflow.errors import InputError
+
+if TYPE_CHECKING:
+    from panflow.cli._table import Table
+    from panflow.scene.compare import Comparison
+
+
+@click.command("compare", short_help="Run methods on the same crops of a scene, and tell which is best.")
+@click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...]")
+@click.option("--methods", "-m", metavar="NAME,...", help="Methods, models or model files.  [default: all methods]")
+@click.option("--crops", default=3, show_default=True, type=click.IntRange(min=1), help="From least to most textured.")
+@click.option("--side", default=512, show_default=True, type=click.IntRange(min=128), help="Of a crop, in PAN pixels.")
+@click.option("--out", metavar="DIR", help="A folder for contact sheets of the crops (PNG).")
+@click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto.")
+@click.option("--bands", metavar="NAME,...", help="Band names where files lack them, e.g. red,green,blue,nir.")
+@click.option(
+    "--register",
+    default="auto",
+    show_default=True,
+    metavar="auto|off|DY,DX",
+    help="The offset of MS in PAN pixels: measured, as georeferenced, or as given (rows, columns).",
+)
+@click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare.")
+@click.option("--device", default="auto", show_default=True, help="Of learned models: auto, cpu, cuda or mps.")
+@click.option("--csv", "csv_file", type=click.Path(), help="Also write the table as CSV.")
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+def command(files, methods, bands, csv_file, markdown, as_json, quiet, **options) -> None:
+    """Run methods on the least, the median and the most textured crop of a scene.
+
+    At full resolution they are judged without reference (D_lambda_K, D_s, HQNR, D_rho), and by Wald's protocol, on
+    the same crops reduced, against MS itself (SAM, ERGAS, Q2n, SCC). Values are means over the crops; the best of
+    every column is marked.
+    """
+    from panflow import registry
+    from panflow.cli._console import progress_bar
+    from panflow.cli._table import write
+    from panflow.scene.compare import compare_files
+
+    if len(files) < 2:
+        raise InputError("expected PAN and MS")
+    pan, *ms = files
+    names = [name.strip() for name in methods.split(",")] if methods else list(registry.names("methods"))
+    with progress_bar(quiet or as_json) as progress:
+        found = compare_files(
+            pan,
+            ms,
+            names,
+            bands=tuple(name.strip() for name in bands.split(",")) if bands else (),
+            progress=progress,
+            **options,
+        )
+    table = _table(found)
+    if csv_file:
+        write(csv_file, table.csv())
+    if as_json:
+        click.echo(json.dumps(found.as_dict()))
+    elif markdown:
+        click.echo(table.markdown())
+    else:
+        table.show()
+    failed = [f"{score.method}: {score.failed}" for score in found.scores if score.failed]
+    for text in [*failed, *found.warnings, *(f"see {path}" for path in found.sheets)]:
+        if not as_json:
+            click.echo(f"note: {text}", err=True)
+
+
+def _table(found: Comparison) -> Table:
+    from panflow.cli._table import Table
+    from panflow.indices._sets import load
+    from panflow.scene.compare import FULL, REDUCED
+
+    columns = [(load(name).title, load(name).better, group, name) for group, names in
+               (("full", FULL), ("reduced", REDUCED)) for name in names]  # fmt: skip
+    done = [score for score in found.scores if not score.failed]
+    rows = [
+        [
+            s.method,
+            *(getattr(s, group)[name] for *_, group, name in columns),
+            s.fit_seconds if s.fit_seconds > 1e-3 else None,
+            s.seconds,
+            s.memory,
+        ]
+        for s in done
+    ]
+    better = [better for _, better, *_ in columns] + ["", "lower", "lower"]  # many methods have nothing to fit
+    best = set()
+    for i, direction in enumerate(better, 1):
+        values = [row[i] for row in rows if row[i] is not None and row[i] == row[i]]
+        if values and direction:
+            top = min(values) if direction == "lower" else max(values)
+            best |= {(r, i) for r, row in enumerate(rows) if row[i] == top}
+    return Table(["method", *(title for title, *_ in columns), "fit s", "s/MPix", "MiB"], rows, best)

@@ -1,0 +1,272 @@
+"""Methods side by side on the same crops of a scene: at full resolution, and by Wald's protocol, with truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+from panflow import zoo
+from panflow.arrays import to_numpy
+from panflow.errors import InputError, PanflowError
+from panflow.indices._case import Case
+from panflow.indices._sets import load
+from panflow.ops.degrade import wald
+from panflow.ops.fill import fill
+from panflow.ops.moments import ms_core, pan_core
+from panflow.ops.resample import ms_up
+from panflow.ops.window import Core, tiles
+from panflow.pairs import with_validity
+from panflow.scene import _window, picture
+from panflow.scene._peak import Peak
+from panflow.scene.engine import CACHE_MIB, FIT_BLOCKS, Progress, _register, _spread
+from panflow.scene.grid import Grid
+from panflow.scene.quicklook import OVERVIEW, composite, details
+from panflow.scene.sink import BLOCK
+from panflow.scene.source import Source, grid_of, open_dataset
+from panflow.types import Pair, Sensor, Sharpener
+
+FULL = ("d_lambda_k", "d_s", "hqnr", "d_rho")
+REDUCED = ("sam", "ergas", "q2n", "scc")
+WHOLE = 256  # pixels of context for methods that would like to see the whole image
+REACH = 3  # MS pixels that reducing PAN looks at
+SHOWN = 256  # pixels of a crop's middle on the contact sheet
+COLUMNS = 6  # methods a sheet
+KNOWN = 0.9  # of a crop's pixels
+
+
+@dataclass(frozen=True)
+class Score:
+    """One method: full and reduced: every index's mean over the crops; crops: its values on each; fit_seconds: what
+    learning the scene took; seconds: a million PAN pixels; memory: MiB beyond what was in use, None where the system
+    does not tell; failed: why there is no result."""
+
+    method: str
+    full: dict[str, float] = field(default_factory=dict)
+    reduced: dict[str, float] = field(default_factory=dict)
+    crops: list[dict[str, float]] = field(default_factory=list)
+    fit_seconds: float = float("nan")
+    seconds: float = float("nan")
+    memory: float | None = None
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """crops: (row, column, side) in PAN pixels, and a title, from the least to the most textured; sheets: files."""
+
+    scores: list[Score]
+    crops: list[tuple[Core, str]]
+    sensor: str
+    shift_pixels: tuple[float, float]
+    shift_applied: bool
+    sheets: list[str]
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A protocol's material: the pairs that methods are fitted on, the pairs that they sharpen, and how to judge."""
+
+    scene: list[Pair]
+    crops: list[Pair]
+    judge: Callable[[np.ndarray, int], dict[str, float]]
+
+
+def compare_files(
+    pan: str | Path,
+    ms: str | Path | Sequence[str | Path],
+    methods: Sequence[str],
+    *,
+    crops: int = 3,
+    side: int = 512,
+    out: str | Path | None = None,
+    sensor: str | Sensor = "auto",
+    bands: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    register: str | tuple[float, float] = "auto",
+    nodata: float | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run methods on the same crops of `side` PAN pixels, the least, the median and the most textured.
+
+    Every method is fitted once on blocks of the scene, as `sharpen_file` does, and once on the same blocks reduced.
+    out: a folder for contact sheets. Other arguments as for `sharpen_file`. A method that cannot serve the scene is
+    reported as failed. Raises InputError, GeometryError, UnknownName, OutputError.
+    """
+    sharpeners = {name: zoo.load(name, device=device) for name in methods}
+    files = [ms] if isinstance(ms, (str, Path)) else list(ms)
+    source = Source(str(pan), [str(m) for m in files], sensor, nodata, bands, tags)
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+            found, applied, warnings = _register(source, register)
+            chosen = pick(source, crops, side)
+            cores = [core for core, _ in chosen]
+            halos = [sharpener.halo(source.placement.ratio) for sharpener in sharpeners.values()]
+            halo = max(WHOLE if each is None else each for each in halos)
+            blocks = _spread(tiles(source.size, BLOCK), FIT_BLOCKS)
+            full, reduced = _full(source, blocks, cores, halo), _reduced(source, blocks, cores, halo)
+            scores, images = [], {}
+            for done, (name, sharpener) in enumerate(sharpeners.items(), 1):
+                try:
+                    score, images[name] = _run(name, sharpener, full, reduced)
+                except PanflowError as error:
+                    score = Score(name, failed=str(error))
+                scores.append(score)
+                if progress:
+                    progress("compare", done, len(sharpeners))
+            sheets = _sheets(Path(out), source, full, images, chosen) if out else []
+    finally:
+        source.close()
+    return Comparison(
+        scores, chosen, source.sensor.name, found.shift, applied, sheets, [*source.placement.notes, *warnings]
+    )
+
+
+def pick(source: Source, count: int, side: int) -> list[tuple[Core, str]]:
+    """Crops with their titles, evenly spread from the least to the most textured of those with data."""
+    height, width = source.size
+    side = min(side, height, width)
+    scale = min(1.0, OVERVIEW / max(source.size))
+    shape = max(1, round(height * scale)), max(1, round(width * scale))
+    with open_dataset(source.pan_path, "PAN") as dataset:
+        own = grid_of(dataset)
+        target = Grid(own.transform * Affine.scale(width / shape[1], height / shape[0]), own.crs, shape)
+        overview = _window.read(dataset, [1], own, target)[0]
+    cores = [(y, y + side, x, x + side) for y, x in details(overview, source.size, side, height * width)]
+    known = [core for core in cores if _known(source.read(core, 0)) >= KNOWN]
+    if not known:
+        raise InputError(f"no crop of {side} x {side} PAN pixels has data and texture: give a smaller --side")
+    ranks = sorted({round(k) for k in np.linspace(0, len(known) - 1, count)}, reverse=True)
+    middle = {ranks[len(ranks) // 2]: "median texture"} if len(ranks) % 2 else {}
+    words = middle | {ranks[0]: "least textured", ranks[-1]: "most textured"}
+    return [(known[k], words.get(k, f"texture {len(known) - k} of {len(known)}")) for k in ranks]
+
+
+def _known(pair: Pair) -> float:
+    return 1.0 if pair.pan_valid is None else float(np.mean(pair.pan_valid))
+
+
+def _run(name: str, sharpener: Sharpener, full: _Bench, reduced: _Bench) -> tuple[Score, list[np.ndarray]]:
+    """The method's score, and its crops [C, side, side] at full resolution."""
+    with Peak() as peak:
+        started = time.perf_counter()
+        fitted = sharpener.fit(full.scene)
+        fit_seconds = time.perf_counter() - started
+        speed, images = [], []
+        for pair in full.crops:
+            started = time.perf_counter()
+            images.append(to_numpy(fitted(pair)))
+            speed.append((time.perf_counter() - started) / (pair.size[0] * pair.size[1] / 1e6))
+    fitted = sharpener.fit(reduced.scene)
+    crops = [
+        full.judge(images[k], k) | reduced.judge(to_numpy(fitted(pair)), k) for k, pair in enumerate(reduced.crops)
+    ]
+
+    def mean(names: Sequence[str]) -> dict[str, float]:
+        return {index: float(np.mean([crop[index] for crop in crops])) for index in names}
+
+    score = Score(name, mean(FULL), mean(REDUCED), crops, fit_seconds, float(np.median(speed)), peak.mib)
+    return score, [image[0][(..., *pan_core(pair))] for image, pair in zip(images, full.crops)]
+
+
+def _full(source: Source, blocks: list[Core], cores: list[Core], halo: int) -> _Bench:
+    crops, alone = ([source.read(core, h) for core in cores] for h in (halo, 0))
+
+    def judge(fused: np.ndarray, k: int) -> dict[str, float]:
+        pair = alone[k]
+        own = fused[(..., *pan_core(crops[k]))]
+        case = Case(own, pair.sensor, pair.ratio, None, pair, pair.pan_valid, pan_core(pair))
+        return _values(_double(case), FULL)
+
+    return _Bench([source.read(core, halo) for core in blocks], crops, judge)
+
+
+def _reduced(source: Source, blocks: list[Core], cores: list[Core], halo: int) -> _Bench:
+    ratio = max(1, round(max(source.placement.ratio)))
+    around = (halo + REACH) * ratio + ratio  # the halo is one of reduced pixels
+    crops = [_wald(source, core, around) for core in cores]
+
+    def judge(fused: np.ndarray, k: int) -> dict[str, float]:
+        pair = crops[k]
+        case = Case(fused, pair.sensor, pair.ratio, pair.reference, None, pair.pan_valid, pan_core(pair))  # type: ignore[arg-type]
+        return _values(_double(case), REDUCED)
+
+    return _Bench([_wald(source, core, around) for core in blocks], crops, judge)
+
+
+def _wald(source: Source, core: Core, around: int) -> Pair:
+    """The reduced pair of a window, whose own pixels are those of MS that are centred in it.
+
+    It begins at a multiple of the ratio, so that the reduced scene is sampled where `degrade_file` does it.
+    """
+    pair = source.read(core, around)
+    outer = core[0] - pair.core[0], core[2] - pair.core[2]  # type: ignore[index]
+    begin = [round((a - b + o) / r) for a, b, o, r in zip(pair.phase[0], source.phase[0], outer, pair.ratio)]
+    top, left = (-b % max(1, round(r)) for b, r in zip(begin, pair.ratio))
+    pair = replace(
+        pair,
+        ms=pair.ms[..., top:, left:],
+        ms_valid=None if pair.ms_valid is None else pair.ms_valid[..., top:, left:],
+        phase=tuple((y + top * pair.ratio[0], x + left * pair.ratio[1]) for y, x in pair.phase),
+    )
+    reduced, own = wald(pair), ms_core(pair)
+    reduced = with_validity(reduced, reduced.pan_valid, reduced.ms_valid)  # as it is when read from files
+    rows, columns = (slice(*s.indices(n)[:2]) for s, n in zip(own, reduced.size))
+    return replace(reduced, core=(rows.start, rows.stop, columns.start, columns.stop))
+
+
+def _double(case: Case) -> Case:
+    """In float64, nodata filled."""
+
+    def wide(image: np.ndarray | None) -> np.ndarray | None:
+        return None if image is None else fill(image.astype(np.float64), case.valid)
+
+    pair = case.pair
+    if pair is not None:
+        pair = replace(pair, pan=pair.pan.astype(np.float64), ms=pair.ms.astype(np.float64))
+    return replace(case, fused=wide(case.fused), reference=wide(case.reference), pair=pair)
+
+
+def _values(case: Case, names: Sequence[str]) -> dict[str, float]:
+    return {name: float(load(name)(case)[0]) for name in names}
+
+
+def _sheets(
+    folder: Path, source: Source, full: _Bench, images: dict[str, list[np.ndarray]], chosen: list[tuple[Core, str]]
+) -> list[str]:
+    """Contact sheets: the middles of the crops in rows; PAN, MS interpolated and methods in columns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    color, own = list(composite(source.sensor.bands)), [pan_core(pair) for pair in full.crops]
+    first = {
+        "PAN": [pair.pan[0][(..., *at)] for pair, at in zip(full.crops, own)],
+        "MS, interpolated": [ms_up(pair)[0, color][(..., *at)] for pair, at in zip(full.crops, own)],
+    }
+    titles = [f"{title}: {SHOWN} PAN pixels in the middle of rows {t} to {b}, columns {l} to {r}"
+              for (t, b, l, r), title in chosen]  # fmt: skip
+    names, written = list(images), []
+    for k in range(0, len(names), COLUMNS):
+        columns = first | {name: [image[color] for image in images[name]] for name in names[k : k + COLUMNS]}
+        path = folder / f"crops-{k // COLUMNS + 1}.png"
+        shown = {name: [_middle(image) for image in row] for name, row in columns.items()}
+        picture.contact_sheet(shown, titles, path, SHOWN, gamma=1.5)
+        written.append(str(path))
+    return written
+
+
+def _middle(image: np.ndarray) -> np.ndarray:
+    top, left = (max(0, (n - SHOWN) // 2) for n in image.shape[1:])
+    return image[:, top : top + SHOWN, left : left + SHOWN]
+
+
+__all__ = ["Comparison", "Score", "compare_files"]
