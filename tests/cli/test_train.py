@@ -44,7 +44,7 @@ def test_trains_and_goes_on(tmp_path):
 def test_a_dry_run_prints_the_resolved_recipe(tmp_path):
     told = run(NAME, "--dry-run", *settings())
     values = tomllib.loads(told.output)
-    assert values["run"]["steps"] == 2 and values["augment"]["haze"] == 4.0
+    assert values["run"]["steps"] == 2 and values["optimiser"]["factor"] == 0.5
     (tmp_path / "again.toml").write_text(told.output)
     assert tomllib.loads(run(str(tmp_path / "again.toml"), "--dry-run").output) == values
 

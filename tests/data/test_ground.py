@@ -64,6 +64,16 @@ def test_a_shift_moves_pan_against_the_reference():
     assert np.std(offsets) > 0.3 and np.abs(offsets).max() <= 4.01  # at most one pixel along each slope
 
 
+def test_the_truth_may_be_softer_than_a_simulated_pan_but_not_than_a_real_one():
+    sharp, soft = (_augment.draw([ground()], replace(PLAIN, soft=s, soft_share=1.0), TILE, 3, 5, 1) for s in (0.0, 1.5))
+    assert torch.equal(sharp.pan, soft.pan)
+    assert soft.reference.std() < 0.9 * sharp.reference.std()
+    assert soft.reference.mean() == pytest.approx(float(sharp.reference.mean()), rel=0.02)
+    real = replace(ground(), light=ground().light[:1])
+    sharp, soft = (_augment.draw([real], replace(PLAIN, soft=s, soft_share=1.0), TILE, 3, 5, 1) for s in (0.0, 1.5))
+    assert torch.equal(sharp.reference, soft.reference)
+
+
 def test_more_bands_than_the_ground_has_are_blends():
     pair = _augment.draw([ground(2)], replace(PLAIN, bands=(5,)), TILE, 5, 0, 0)
     flat = pair.reference[0].flatten(1)
@@ -82,7 +92,7 @@ def write(path, image: np.ndarray, pixel: float, nodata: float | None = None) ->
     profile = {"count": len(image), "height": image.shape[1], "width": image.shape[2], "dtype": "float32"}
     with rasterio.open(
         path, "w", driver="GTiff", crs="EPSG:32631", nodata=nodata,
-        transform=rasterio.transform.from_origin(0, 0, pixel, pixel), **profile,
+        transform=rasterio.Affine(pixel, 0, 0, 0, -pixel, 0), **profile,
     ) as file:  # fmt: skip
         file.write(image.astype(np.float32))
 

@@ -75,6 +75,24 @@ def test_killed_while_it_writes(tmp_path):
     assert same(run(tmp_path / "killed", overrides)[0], whole)
 
 
+def test_a_validation_that_failed_is_made_again(tmp_path, monkeypatch):
+    overrides = (*TINY, "validation.every = 3")
+    measure = Training.measure
+
+    def failing(self, folder):
+        if self.state.step == 3:
+            raise OSError("no room")
+        return measure(self, folder)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no room"):
+        patch.setattr(Training, "measure", failing)
+        run(tmp_path, overrides)
+    measured = []
+    monkeypatch.setattr(Training, "measure", lambda self, to: measured.append(self.state.step) or measure(self, to))
+    run(tmp_path, overrides)
+    assert measured == [3, 6]
+
+
 def test_threads_change_nothing(tmp_path):
     assert same(run(tmp_path / "alone", TINY), run(tmp_path / "ahead", (*TINY, "data.threads = 2")))
 

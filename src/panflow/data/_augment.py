@@ -41,8 +41,9 @@ class Augment:
     ratios, bands: what a batch may have (repeat a value to make it likelier). gain: the MTF gain at Nyquist that
     the model is told; spread: how far the true one is off; aliased: share of batches without any blur. shift, fringe:
     displacement of PAN, and of the bands against each other, in pixels. curve: exponent of PAN's response.
-    pan_noise, ms_noise: in standard deviations of the image, at most. haze: offset in standard deviations, at most.
-    mixed: share of bands that are blends of the ground's bands.
+    soft: standard deviation in pixels, at most, of a blur of the truth where PAN is simulated. pan_noise, ms_noise: in
+    standard deviations of the image, at most. haze: offset in standard deviations, at most. mixed: share of bands that
+    are blends of the ground's bands.
     """
 
     ratios: tuple[int, ...] = (4, 4, 4, 4, 2, 3)
@@ -136,8 +137,8 @@ def _soften(reference: Tensor, light: list[np.ndarray], options: Augment, rng: n
     if not sigma.any():
         return reference
     n = np.arange(-MARGIN, MARGIN + 1)
-    taps = np.exp(-0.5 * (n / np.maximum(sigma, 1e-3)[:, None]) ** 2)
-    taps = torch.from_numpy((taps / taps.sum(1, keepdims=True)).astype(np.float32)).repeat_interleave(bands, 0)[:, None]
+    bell = np.exp(-0.5 * (n / np.maximum(sigma, 1e-3)[:, None]) ** 2)
+    taps = torch.from_numpy((bell / bell.sum(1, keepdims=True)).astype(np.float32)).repeat_interleave(bands, 0)[:, None]
     image = pad(reference.flatten(0, 1)[None], (MARGIN,) * 4, mode="replicate")
     image = conv2d(image, taps[:, :, :, None], groups=count * bands)
     return conv2d(image, taps[:, :, None, :], groups=count * bands)[0].reshape(reference.shape)

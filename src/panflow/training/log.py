@@ -45,7 +45,10 @@ class Log:
 
     def __init__(self, folder: Path, run: Run, step: int, show: bool, main: bool = True):
         files = {"losses": LOSSES, "diagnostics": DIAGNOSTICS, "validation": SCORES} if main else {}
-        self._tables = {name: Table(folder / f"{name}.csv", columns, step) for name, columns in files.items()}
+        done = {"validation": step - 1}  # that of the step at which a run is taken up is made again
+        self._tables = {
+            name: Table(folder / f"{name}.csv", columns, done.get(name, step)) for name, columns in files.items()
+        }
         self._every, self._first, self._start = run.log, step, time.monotonic()
         self._events: Any = _events(folder) if run.tensorboard and main else None
         self._bar = _bar(show)

@@ -98,23 +98,30 @@ class Training:
         self.model.transform.learn(self.feed.survey(self.settings.run.seed))
 
     def run(self, folder: Path, progress: bool) -> None:
-        """The steps that are left. Validation comes before the checkpoint, so that what is stopped in between is
-        measured again; the model file is written with every validation."""
-        state, run, every = self.state, self.settings.run, self.settings.validation.every
+        """The steps that are left. The checkpoint comes before the validation, which is made again where a run is
+        taken up at its step, as it may not have been finished; the model file is written with every validation."""
+        state, run = self.state, self.settings.run
         main = self.devices.rank == 0
         with Log(folder, run, state.step, progress and main, main) as log:
             saved = time.monotonic()
+            if main and self.due:
+                log.scores(state.step, self.measure(folder))
             for batch in ahead(self.batch, range(state.step, run.steps), self.settings.data.threads):
                 told = self.step(batch)
                 state.step += 1
                 log.step(state.step, told, self.model.objective)
-                last = state.step == run.steps
-                if main and (last or (every and state.step % every == 0)):
-                    log.scores(state.step, self.measure(folder))
-                if main and (last or time.monotonic() - saved > run.checkpoint):
+                if main and (self.due or time.monotonic() - saved > run.checkpoint):
                     state.save(folder)
                     saved = time.monotonic()
+                if main and self.due:
+                    log.scores(state.step, self.measure(folder))
         self.devices.wait()
+
+    @property
+    def due(self) -> bool:
+        """Whether there is to be a validation at this step."""
+        step, every = self.state.step, self.settings.validation.every
+        return step == self.settings.run.steps or bool(step and every and step % every == 0)
 
     def _moment(self, step: int) -> int:
         """A number of its own for every step of every process."""
