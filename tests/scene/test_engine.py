@@ -351,6 +351,20 @@ def test_valid_pixels_never_equal_nodata(tmp_path, kind):
     assert np.array_equal(load_mask(tmp_path / "out.tif"), ~hole)
 
 
+@pytest.mark.parametrize("absent", [0.0, -9999.0, 9999.0, float("nan"), None])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_floats_beside_nodata_stay_valid(tmp_path, absent, kind):
+    value = np.dtype(kind).type(0 if absent is None else absent)
+    image = np.array([value, np.nextafter(value, np.inf, dtype=kind), 5, -5], kind).reshape(1, 1, 4)
+    if absent is not None and np.isnan(absent):
+        image[:] = 5
+    valid = np.array([[True, True, True, False]])
+    result, *_ = engine._cast(image, None if absent is None else valid, np.dtype(kind), absent)
+    path = save(tmp_path / "out.tif", result, grid(), nodata=absent)
+    assert np.array_equal(load_mask(path), valid if absent is not None else valid | True)
+    assert np.allclose(result[0, 0, :3], image[0, 0, :3], rtol=1e-5, atol=1e-30)
+
+
 def test_holes_without_a_nodata_value_become_a_mask(tmp_path):
     pan, ms, _ = drawn()
     valid = np.ones((256, 256), bool)
@@ -362,6 +376,19 @@ def test_holes_without_a_nodata_value_become_a_mask(tmp_path):
             assert out.nodata is None and rasterio.enums.MaskFlags.per_dataset in out.mask_flag_enums[0]
             assert np.array_equal(out.dataset_mask() > 0, valid)
     assert not list(tmp_path.glob("*.msk"))
+
+
+def test_a_nodata_value_beyond_the_floats_of_the_result_becomes_nan(tmp_path):
+    pan, ms, _ = (image.astype("float64") for image in drawn())
+    ms[:, SMALL[0], SMALL[1]] = -1.7976931348623157e308
+    files = (
+        save(tmp_path / "pan.tif", pan, grid()),
+        save(tmp_path / "ms.tif", ms, grid(2.0), nodata=-1.7976931348623157e308),
+    )
+    found, report = run(files, dtype="float32")
+    with rasterio.open(tmp_path / "out.tif") as out:
+        assert np.isnan(out.nodata)
+    assert report.nodata_pixels == 1600 and np.isnan(found[0]).sum() == 1600
 
 
 @pytest.mark.parametrize("nodata", [-9999.0, float("nan"), -3.4028234663852886e38])

@@ -282,7 +282,8 @@ def _absent(source: Source, kind: np.dtype) -> float | None:
     """The nodata value of the result: MS's, where the result's type can hold it; NaN for floats with holes."""
     value = source.ms_nodata if source.ms_nodata is not None else source.nodata
     if kind.kind == "f":
-        return value if value is not None else (float("nan") if source.may_have_holes else None)
+        held = value is not None and not abs(value) > np.finfo(kind).max
+        return value if held else (float("nan") if source.may_have_holes else None)
     if value is None or not np.isfinite(value) or value != int(value):
         return None
     info = np.iinfo(kind)
@@ -295,8 +296,10 @@ def _cast(
     """Rounded and saturated to the result's type; valid pixels never equal nodata. Also: how many were clipped."""
     if kind.kind == "f":
         result, clipped = image.astype(kind), 0
-        hole = 0.0 if absent is None else absent
-        np.putmask(result, result == kind.type(hole), np.nextafter(kind.type(hole), kind.type(np.inf)))
+        hole = kind.type(0 if absent is None else absent)
+        if absent is not None:
+            gap = max(abs(hole) * kind.type(1e-6), np.finfo(kind).tiny)  # GDAL takes neighbouring floats for equal
+            np.putmask(result, np.abs(result - hole) < gap, hole + gap if hole <= 0 else hole - gap)
     else:
         info = np.iinfo(kind)
         # beyond 16 bits the limits are no float32 numbers, and a saturated value would wrap around in the cast
