@@ -91,3 +91,8 @@ def test_overrides_have_the_last_word(tmp_path):
     path = written(tmp_path, recipes.as_toml(FULL))
     assert plans.load(path, ["seed=7", "layout.rows=m"]).layout.rows == "m"
     assert plans.load(path, ["seed=7"]).seed == 7
+
+
+def test_essence_leaves_defaults_out():
+    data = plans.Data("drawn", "ikonos", size=128, bands=(0, 1))
+    assert plans.essence(data) == {"name": "drawn", "sensor": "ikonos", "size": 128, "bands": (0, 1)}

@@ -156,9 +156,9 @@ def test_evaluations_are_counted_per_image():
 
 
 def test_memory_beyond_the_start_is_measured():
-    held = np.ones(2**20)
-    answer, seconds, memory = measure(lambda: float((held * np.ones(4 * 2**20).sum()).sum()))
-    assert answer > 0 and seconds > 0 and 20 < memory < 400
+    for _ in range(2):  # the second time as much as the first, though the first has freed all
+        answer, seconds, memory = measure(lambda: sum(float(np.ones(2**16).sum()) for _ in [np.ones((64, 2**16))]))
+        assert answer > 0 and seconds > 0 and 25 < memory < 60
     assert measure(lambda: None, repeats=4)[1] < 0.1
 
 

@@ -18,6 +18,7 @@ from panflow.bench.table import Cell, Head, Rows, Table, label
 from panflow.indices._sets import load as load_index
 from panflow.types import Pair
 
+QUALITY = 88  # of JPEG
 PIXELS = 1500  # of every sensor, in figures of distributions
 STATES = {"counts": None, "UniPAN, uniform": "uniform", "UniPAN, normal": "normal"}
 
@@ -37,10 +38,12 @@ def build(plan: Plan, rows: Rows, tables: list[Table], root: Path, folder: Path)
 
 
 def uri(figure: Any) -> str:
-    """The figure as a PNG in a data URI."""
+    """The figure in a data URI: JPEG where it holds photographs, PNG else."""
+    photographs = any(image.get_array().ndim == 3 for axis in figure.axes for image in axis.images)
+    kind, options = ("jpeg", {"pil_kwargs": {"quality": QUALITY}}) if photographs else ("png", {})
     file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    figure.savefig(file, format=kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _maps(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[str, Any]]:

@@ -125,8 +125,10 @@ FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "csv
 
 
 def write(tables: list[Table], folder: Path) -> None:
-    """tables/NUMBER.FORMAT of every table."""
+    """NUMBER.FORMAT of every table, and nothing else of these formats."""
     folder.mkdir(exist_ok=True)
+    for old in (path for ending in FORMATS for path in folder.glob(f"*.{ending}")):
+        old.unlink()
     for place, table in enumerate(tables, 1):
         for ending, made in FORMATS.items():
             (folder / f"{place:02d}.{ending}").write_text(made(table), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from panflow import registry, sensors
-from panflow.bench.plan import Data, Plan
+from panflow.bench.plan import PROTOCOLS, Data, Plan, essence
 from panflow.data import geotiff, synthetic
 from panflow.data._tiles import Collection, Tiles
 from panflow.errors import InputError, MissingInput
@@ -46,12 +46,12 @@ class Image:
 
 def load(data: Data, root: Path, seed: int) -> Iterator[Image]:
     """The images of a set, each under every protocol. Raises MissingInput where there are none, and says the layout."""
-    same: dict[str, Any] = {"name": "", "count": 0, "protocols": ()}
+    same = replace(data, name="", count=0, protocols=PROTOCOLS)
     for number, (name, make) in enumerate(_pairs(data, root, seed)):
         if data.count and number >= data.count:
             return
         for protocol in data.protocols:
-            spec = [asdict(data) | same, name, protocol, seed]
+            spec = [essence(same), name, protocol, seed]
             yield Image(data.name, name, number, protocol, spec, partial(_under, protocol, make))
 
 

@@ -17,7 +17,6 @@ from panflow.bench import figures, formats, shown, table
 from panflow.bench.plan import Plan
 from panflow.bench.table import Rows
 
-QUALITY = 92  # of JPEG
 HERE = Path(__file__).parent
 
 
@@ -65,7 +64,7 @@ def _viewer(rows: Rows, folder: Path) -> str:
 
 def _uri(picture: np.ndarray) -> str:
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="JPEG", quality=QUALITY)
+    Image.fromarray(picture).save(file, format="JPEG", quality=figures.QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import reduce
 from itertools import product
 from pathlib import Path
@@ -124,6 +124,12 @@ class Plan:
     def dump(self) -> dict[str, Any]:
         """Plain values, every default written out."""
         return json.loads(json.dumps(asdict(self)))
+
+
+def essence(part: Any) -> dict[str, Any]:
+    """What a part of a plan says beyond its defaults: so a key that is new to plans changes nothing for old ones."""
+    defaults = {f.name: f.default for f in fields(part)}
+    return {name: value for name, value in asdict(part).items() if value != defaults[name]}
 
 
 def load(plan: str | Path | Plan, overrides: Sequence[str] = (), rehearse: bool = False) -> Plan:

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from panflow.bench import images, meter, page, plots, shown
 from panflow.bench import plan as plans
 from panflow.bench.images import Image
 from panflow.bench.ledger import Ledger, Result, key
-from panflow.bench.plan import Column, Method, Plan
+from panflow.bench.plan import Column, Method, Plan, essence
 from panflow.errors import InputError
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import load as load_index
@@ -63,7 +63,7 @@ def benchmark(
 def _work(settings: Plan, root: Path) -> Work:
     """Every method with every image that it can serve, and the key of the result."""
     sets = [(data, list(images.load(data, root, settings.seed))) for data in settings.data]
-    indices = [asdict(column) | {"label": "", "digits": 0} for column in settings.indices]
+    indices = [[_label(column), essence(replace(column, label="", digits=3))] for column in settings.indices]
     return [
         (method, image, key(_spec(settings, method), image.spec, indices, settings.repeats))
         for method in settings.methods
@@ -77,7 +77,7 @@ def _spec(settings: Plan, method: Method) -> list[Any]:
     """What a method's answers depend on; a model file is known by its size and time."""
     file = Path(method.name)
     state = [file.stat().st_size, file.stat().st_mtime_ns] if file.suffix == ".safetensors" and file.is_file() else []
-    grounds = [asdict(ground) for ground in settings.ground] if method.train else []
+    grounds = [essence(ground) for ground in settings.ground] if method.train else []
     return [method.name, method.options, method.train, settings.seed, grounds, state]
 
 
