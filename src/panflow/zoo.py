@@ -6,7 +6,7 @@ from panflow import registry
 from panflow.errors import MissingInput
 from panflow.types import Sharpener
 
-DEFAULT = "mtf_glp_fs"
+DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/model.md)
 
 
 def load(name: str | Path | None = None, *, device: str = "auto", **options) -> Sharpener:
