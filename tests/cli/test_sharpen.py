@@ -32,13 +32,19 @@ def scene(tmp_path_factory) -> dict[str, Path]:
     return synthetic.write(pair, folder, phase=(1.5, 1.5))  # as if corners were shared
 
 
+def words(*args) -> list[str]:
+    """Arguments as words; sharpening by a method that starts at once, unless a later word asks for another."""
+    found = [str(arg) for arg in args]
+    return ["sharpen", "--method", "mtf_glp_fs", *found[1:]] if found[0] == "sharpen" else found
+
+
 @pytest.fixture
 def panflow(monkeypatch, capsys):
     """Runs the command in this process: (exit code, stdout, stderr)."""
     before = signal.getsignal(signal.SIGTERM)
 
     def run(*args) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["panflow", *map(str, args)])
+        monkeypatch.setattr(sys, "argv", ["panflow", *words(*args)])
         with pytest.raises(SystemExit) as stop:
             main()
         printed = capsys.readouterr()
@@ -49,7 +55,7 @@ def panflow(monkeypatch, capsys):
 
 
 def command(*args) -> list[str]:
-    return [sys.executable, "-c", "from panflow.cli import main; main()", *map(str, args)]
+    return [sys.executable, "-c", "from panflow.cli import main; main()", *words(*args)]
 
 
 def files_in(folder: Path) -> set[str]:
@@ -95,6 +101,15 @@ def test_json_has_no_nan(tmp_path, panflow):
     assert json.loads(printed, parse_constant=pytest.fail)["fit_r2"] == [None, None]
 
 
+def test_the_default_method_is_the_bundled_model(scene, tmp_path):
+    from panflow import zoo
+
+    arguments = command("sharpen", scene["pan"], scene["ms"], tmp_path / "out.tif", "--json")
+    arguments = [word for word in arguments if word not in ("--method", "mtf_glp_fs")]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["method"] == zoo.DEFAULT
+
+
 def test_summary_and_quiet(scene, tmp_path, panflow):
     code, printed, _ = panflow("sharpen", scene["pan"], scene["ms"], tmp_path / "a.tif", "--method", "gsa")
     assert code == 0
@@ -119,7 +134,7 @@ def test_progress_bar_on_a_terminal(scene, tmp_path):
     assert done.returncode == 0 and b"sharpening" in shown and b"blocks/s" in shown
 
 
-def test_notes_go_to_stderr(tmp_path, panflow):
+def test_notes_go_to_stderr(tmp_path):
     pair = synthetic.scene(128, sensors.load("ikonos"))
     paths = synthetic.write(pair, tmp_path)
     for path in (paths["pan"], paths["ms"]):
@@ -127,8 +142,11 @@ def test_notes_go_to_stderr(tmp_path, panflow):
             image = dataset.read()
         with rasterio.open(path, "w", "GTiff", image.shape[2], image.shape[1], image.shape[0], dtype="uint16") as plain:
             plain.write(image)
-    code, _, err = panflow("sharpen", paths["pan"], paths["ms"], tmp_path / "out.tif", "-q")
-    assert code == 0 and "assumed to share their upper left corner" in err
+    arguments = command("sharpen", paths["pan"], paths["ms"], tmp_path / "out.tif", "-q")
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == ""
+    (note,) = done.stderr.splitlines()
+    assert note.startswith("note: no CRS or geotransform in PAN and MS") and "share their upper left corner" in note
 
 
 def test_options(scene, tmp_path, panflow):
@@ -376,7 +394,7 @@ def test_a_closed_pipe(scene, tmp_path):
 
 def test_debug_shows_the_traceback(scene, tmp_path):
     done = subprocess.run(
-        command("--debug", "sharpen", tmp_path / "none.tif", scene["ms"], tmp_path / "out.tif"),
+        command("sharpen", tmp_path / "none.tif", scene["ms"], tmp_path / "out.tif", "--debug"),
         capture_output=True,
         text=True,
     )

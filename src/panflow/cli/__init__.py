@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -41,6 +42,7 @@ def cli(debug: bool) -> None:
 def main() -> NoReturn:
     """Run a command; errors become a sentence on stderr and an exit code."""
     debug = "--debug" in sys.argv
+    warnings.filterwarnings("ignore", message="Dataset has no geo|The given matrix is eq")  # a note says it
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         cli(args=[a for a in sys.argv[1:] if a != "--debug"], standalone_mode=False)

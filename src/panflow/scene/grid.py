@@ -67,7 +67,7 @@ def _aligned(relation: Affine, ms_size: tuple[int, int], slack: float = 0.05) ->
 def _shared_corner(pan: Grid, ms: Grid, dummy: bool) -> Placement:
     why = (
         "PAN and MS carry the same geotransform"
-        if dummy
+        if dummy and pan.located
         else "no CRS or geotransform in "
         + " and ".join(name for name, grid in (("PAN", pan), ("MS", ms)) if not grid.located)
     )
