@@ -50,6 +50,7 @@ def rank(x: Tensor, quantiles: Tensor) -> Tensor:
     Linear between quantiles; a value on tied quantiles gets the mean of their first and last level (the mean of
     interpolation from the left and from the right, Eq. 8); 0 and 1 at and beyond the ends; NaN stays.
     """
+    quantiles = quantiles.contiguous()
     x, m = x.to(quantiles.dtype).contiguous(), quantiles.shape[-1]
     first = torch.searchsorted(quantiles, x, right=False).clamp_max(m - 1)  # the first quantile >= x
     last = (torch.searchsorted(quantiles, x, right=True) - 1).clamp_min(0)  # the last quantile <= x
