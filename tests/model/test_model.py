@@ -115,6 +115,7 @@ def test_blocks_inside_equal_the_whole(pair, monkeypatch, name):
     model = made(fixed(name, width=4, blocks=1)).fit([pair])
     whole = model(pair)
     monkeypatch.setattr(models, "BLOCK", 32)
+    monkeypatch.setattr(models, "CONTEXT", 1)
     np.testing.assert_allclose(model(pair), whole, rtol=0, atol=0.01)
 
 

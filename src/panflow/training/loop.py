@@ -45,7 +45,9 @@ def train(
     """
     settings, folder = recipes.load(recipe, overrides), Path(out)
     training = Training(settings, device)
-    keep(settings, folder)
+    if training.devices.rank == 0:
+        keep(settings, folder)
+    training.devices.wait()
     if not training.state.resume(folder):
         training.begin()
     training.run(folder, progress)
@@ -68,7 +70,8 @@ def _steady(settings: Recipe) -> dict[str, Any]:
     data = {k: v for k, v in values["data"].items() if k not in ("root", "threads")}
     for source in (*data["sources"], *data["collections"]):
         source |= {"licence": "", "credit": ""}
-    return {**values, "run": run, "data": data, "title": "", "licence": "", "validation": None}
+    told = {"validation": None, "title": "", "licence": "", "consistency": None}
+    return values | told | {"run": run, "data": data}
 
 
 class Training:
