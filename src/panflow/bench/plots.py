@@ -95,7 +95,7 @@ def heat(table: Table) -> Any:
     rows, columns = delta.shape
     made, axes = figure(1, 1, (1.5 * columns + 1.6, 0.5 * rows + 1.2))
     axis = axes[0, 0]
-    axis.imshow(sign * delta, cmap=GOOD, vmin=-most, vmax=most, aspect="auto")
+    axis.imshow(sign * delta, cmap=GOOD, vmin=-1.5 * most, vmax=1.5 * most, aspect="auto")  # dark ends hide numbers
     axis.set_xticks(range(columns), [head.title for head in table.heads])
     axis.set_yticks(range(rows), [title for title, _ in table.rows])
     for y, (_, cells) in enumerate(table.rows):

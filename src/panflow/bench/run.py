@@ -19,7 +19,8 @@ from panflow.bench import images, meter, page, plots, shown
 from panflow.bench import plan as plans
 from panflow.bench.images import Image
 from panflow.bench.ledger import Ledger, Result, key
-from panflow.bench.plan import Column, Method, Plan, essence
+from panflow.bench.plan import Method, Plan, essence
+from panflow.bench.table import label
 from panflow.errors import InputError
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import load as load_index
@@ -63,7 +64,7 @@ def benchmark(
 def _work(settings: Plan, root: Path) -> Work:
     """Every method with every image that it can serve, and the key of the result."""
     sets = [(data, list(images.load(data, root, settings.seed))) for data in settings.data]
-    indices = [[_label(column), essence(replace(column, label="", digits=3))] for column in settings.indices]
+    indices = [[label(column), essence(replace(column, label="", digits=3))] for column in settings.indices]
     return [
         (method, image, key(_spec(settings, method), image.spec, indices, settings.repeats))
         for method in settings.methods
@@ -84,7 +85,7 @@ def _spec(settings: Plan, method: Method) -> list[Any]:
 def _run(settings: Plan, work: Work, ledger: Ledger, root: Path, folder: Path, device: str, tell: Callable) -> None:
     missing = [(method, image, k) for method, image, k in work if k not in ledger.results]
     tell(f"{len(work) - len(missing)} of {len(work)} results are there")
-    indices = {_label(column): (load_index(column.index, **column.options), column.cut) for column in settings.indices}
+    indices = {label(column): (load_index(column.index, **column.options), column.cut) for column in settings.indices}
     pairs = _Pairs()
     current: tuple[str, Any, Any] = ("", None, None)
     for number, (method, image, k) in enumerate(missing, 1):
@@ -115,10 +116,6 @@ class _Pairs:
         return pair
 
 
-def _label(column: Column) -> str:
-    return column.label or load_index(column.index).title
-
-
 def _result(
     settings: Plan,
     method: Method,
@@ -139,8 +136,8 @@ def _result(
     needs = "reference" if image.protocol == "reduced" else "pair"
     values: dict[str, float] = {}
     for cut in {cut for _, cut in indices.values()}:
-        chosen = {label: index for label, (index, own) in indices.items() if own == cut and index.needs == needs}
-        values |= {label: float(value[0]) for label, value in measure(case, chosen, cut).items()}
+        chosen = {name: index for name, (index, own) in indices.items() if own == cut and index.needs == needs}
+        values |= {name: float(value[0]) for name, value in measure(case, chosen, cut).items()}
     if image.number < settings.shown:
         shown.save(folder, k, image, case)
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -151,8 +148,8 @@ def _result(
 
         model: Any = sharpener
         made |= {"torch": torch.__version__, "device": str(model.device), "threads": torch.get_num_threads()}
-    finite = {label: value if math.isfinite(value) else None for label, value in values.items()}
-    ordered = {label: finite[label] for label in indices if label in finite}
+    finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    ordered = {name: finite[name] for name in indices if name in finite}
     where = (method.label, image.data, image.name, image.protocol)
     costs = (round(seconds, 6), evaluations.count, round(memory, 1), settings.seed)
     return Result(k, *where, ordered, *costs, method.tags, made)
