@@ -64,6 +64,11 @@ class Model:
         moved = {name: _moved(getattr(self, name), chosen) for name in ("network", "transform", "objective")}
         return replace(self, **moved)
 
+    @property
+    def depends_on_tiles(self) -> bool:
+        """Whether a network that looks at the whole image is given tiles instead."""
+        return self.network.halo is None and self.context is not None
+
     def halo(self, ratio: YX) -> int | None:
         """PAN pixels around a tile: what the inputs look at and what the network looks at."""
         reach = self.context if self.network.halo is None else self.network.halo

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Bound on memory, in MiB or as 2GiB.")
 @click.option("--device", default="auto", show_default=True, help="Of learned models: auto, cpu, cuda or mps.")
+@click.option(
+    "--context", type=click.IntRange(min=0), help="Tiles with so many PAN pixels around, for global networks."
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")

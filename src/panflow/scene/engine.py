@@ -59,6 +59,7 @@ def sharpen_file(
     jobs: int | None = None,
     max_memory: float | None = None,
     device: str = "auto",
+    context: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -70,7 +71,8 @@ def sharpen_file(
     sets it; nodata: a value that counts as nodata besides what the files declare; dtype: of the result (None: as
     MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none, deflate, zstd, lzw or lerc;
     level: how hard zstd or deflate try; overviews: None, only in a COG; jobs: threads; max_memory: MiB; device: where
-    a learned model computes ("auto", "cpu", "cuda", "mps").
+    a learned model computes ("auto", "cpu", "cuda", "mps"); context: PAN pixels around a tile for a network that looks
+    at the whole image, instead of the whole image at once.
 
     Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
     """
@@ -80,7 +82,7 @@ def sharpen_file(
     compress = _one_of("compress", compress.lower(), COMPRESSIONS)
     check_target(out, [str(pan), *(m.rpartition(",band=")[0] or m for m in inputs)], overwrite)
     jobs = jobs or os.cpu_count() or 1
-    sharpener = method if callable(method) else zoo.load(method, device=device)
+    sharpener = method if callable(method) else zoo.load(method, device=device, context=context)
     source = Source(str(pan), inputs, sensor, nodata, bands, tags)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
@@ -91,6 +93,7 @@ def sharpen_file(
             sharpener = sharpener.fit(scene)
             halo = sharpener.halo(source.placement.ratio)
             blocks = lattice if halo is not None else [(0, source.size[0], 0, source.size[1])]
+            warnings += _tiling(sharpener, halo)
             flight, tight = _in_flight(source, halo or 0, jobs, max_memory)
             warnings += tight
             kind = _kind(dtype or source.ms_dtype)
@@ -228,6 +231,15 @@ def _in_flight(source: Source, halo: int, jobs: int, max_memory: float | None) -
         return min(flight, 2 * jobs), []
     need = ceil(BASE_MIB + block)
     return 1, [f"--max-memory {max_memory:g} is less than one block needs: about {need} MiB are used"]
+
+
+def _tiling(sharpener: Sharpener, halo: int | None) -> list[str]:
+    """What a user should know of a sharpener that looks at the whole image."""
+    if halo is None:
+        return ["the method looks at the whole image, so memory grows with the scene (--context N tiles a network)"]
+    if getattr(sharpener, "depends_on_tiles", False):
+        return ["the network looks at the whole image: cut into tiles, its result depends on them"]
+    return []
 
 
 class _Scene:
