@@ -129,7 +129,7 @@ def assess_file(
             measured = {label: Statistic.of(index, case) for label, index in chosen.items()}
             return counts, measured, _eye.look(case) if source else ()
 
-        stack.enter_context(threadpool_limits(limits=1 if flight > 1 else None))
+        stack.enter_context(threadpool_limits(limits=1))  # matrix products are small: threads would wait
         tiles: list[Tile] = []
         for tile in _overlapped(work, lattice, flight, flight):
             tiles.append(tile)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from affine import Affine
+from threadpoolctl import threadpool_limits
 
 from panflow import zoo
 from panflow.arrays import to_numpy
@@ -108,7 +109,8 @@ def compare_files(
     files = [ms] if isinstance(ms, (str, Path)) else list(ms)
     source = Source(str(pan), [str(m) for m in files], sensor, nodata, bands, tags)
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+        # matrix products of classical methods are small, and several threads would wait for each other
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB), threadpool_limits(limits=1, user_api="blas"):
             found, applied, warnings = _register(source, register)
             chosen = pick(source, crops, side)
             cores = [core for core, _ in chosen]
