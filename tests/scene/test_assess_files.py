@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.enums import ColorInterp
 
 import panflow
 from panflow import sensors
@@ -214,3 +215,32 @@ def test_tiles_begin_at_whole_blocks(size):
     assert cut[0][0] == 0 and cut[-1][1] == size
     assert all(a[1] == b[0] and b[0] % 128 == 0 for a, b in pairwise(cut))
     assert min(end - start for start, end in cut) >= 64
+
+
+@pytest.mark.parametrize("how", ["alpha", "mask", "nan", "nodata"])
+def test_a_result_may_tell_its_holes_in_many_ways(scene, tmp_path, how):
+    hole = np.zeros((288, 320), bool)
+    hole[40:60, 200:240] = True
+    with rasterio.open(scene["reference"]) as file:
+        image = file.read().astype("float32" if how == "nan" else "uint16")
+        kept = {"crs": file.crs, "transform": file.transform}
+    shape = {"driver": "GTiff", "height": 288, "width": 320, "dtype": image.dtype}
+    path = tmp_path / "holed.tif"
+    image[:, hole] = {"nan": np.nan, "nodata": 7}.get(how, 1)
+    nodata = {"nodata": 7} if how == "nodata" else {}
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(
+        path, "w", count=5 if how == "alpha" else 4, **shape, **kept, **nodata
+    ) as file:  # fmt: skip
+        if how == "alpha":
+            file.colorinterp = [
+                *file.colorinterp[:3],
+                ColorInterp.undefined,
+                ColorInterp.alpha,
+            ]
+            file.write(np.where(hole, 0, 255).astype("uint16"), 5)
+        file.write(image, [1, 2, 3, 4])
+        if how == "mask":
+            file.write_mask(~hole)
+    found = assess_file(path, reference=scene["reference"], sensor=SENSOR, indices="rmse")
+    assert found.fused_nodata_pixels == 800
+    assert found.indices["rmse"] == 0

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from panflow.errors import GeometryError, InputError
 from panflow.ops.window import Core
 from panflow.scene.grid import Grid
-from panflow.scene.source import grid_of, open_dataset
+from panflow.scene.source import _alpha, grid_of, open_dataset
 
 SLACK = 0.1  # pixels by which grids may miss each other, anywhere in the image
 
@@ -26,7 +25,8 @@ class Image:
 
     def __init__(self, path: str, role: str, anchor: Grid | None = None, nodata: float | None = None):
         self._dataset, self._lock, self._nodata = open_dataset(path, role), threading.Lock(), nodata
-        self._bands = [i for i, c in zip(self._dataset.indexes, self._dataset.colorinterp) if c != ColorInterp.alpha]
+        self._alpha = _alpha(self._dataset)
+        self._bands = [i for i in self._dataset.indexes if i != self._alpha]
         self.grid, self.dtype = grid_of(self._dataset), np.dtype(self._dataset.dtypes[0])
         if self.dtype.kind == "c":
             raise InputError(f"{path} holds complex numbers ({self.dtype}): expected intensities")
@@ -50,9 +50,10 @@ class Image:
         try:
             with self._lock:
                 found = self._dataset.read(self._bands, window=window, masked=True)
+                opaque = self._dataset.read(self._alpha, window=window) > 0 if self._alpha else True
         except RasterioError as error:
             raise InputError(f"{self._dataset.name} cannot be read to its end: {error}; is it truncated?") from None
-        known = ~np.ma.getmaskarray(found).any(axis=0) & np.isfinite(found.data).all(axis=0)
+        known = ~np.ma.getmaskarray(found).any(axis=0) & np.isfinite(found.data).all(axis=0) & opaque
         if self._nodata is not None:
             known &= (found.data != self._nodata).all(axis=0)
         y, x = rows[0] + self._origin[0] - top, columns[0] + self._origin[1] - left

@@ -162,7 +162,7 @@ def assess_file(
             seconds=time.perf_counter() - started,
             peak_mib=peak_mib(),
             maps=folder.draw(values) if folder else [],
-            warnings=[*(source.placement.notes if source else ()), *warnings, *tight],
+            warnings=[*((*source.placement.notes, *source.notes) if source else ()), *warnings, *tight],
         )
 
 

@@ -131,7 +131,13 @@ def compare_files(
     finally:
         source.close()
     return Comparison(
-        scores, chosen, source.sensor.name, found.shift, applied, sheets, [*source.placement.notes, *warnings]
+        scores,
+        chosen,
+        source.sensor.name,
+        found.shift,
+        applied,
+        sheets,
+        [*source.placement.notes, *source.notes, *warnings],
     )
 
 

@@ -100,7 +100,7 @@ def degrade_file(
         sensor=source.sensor.name,
         shift_pixels=found.shift,
         shift_applied=applied,
-        warnings=[*source.placement.notes, *warnings],
+        warnings=[*source.placement.notes, *source.notes, *warnings],
     )
 
 

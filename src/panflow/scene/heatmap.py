@@ -25,9 +25,9 @@ def heatmap(values: np.ndarray, title: str, out_png: Path | str) -> None:
     known = small[np.isfinite(small)]
     low, high = np.percentile(known, PERCENT) if known.size else (0.0, 1.0)
     high = high if high > low else low + 1
-    shown = colors((small - low) / (high - low))
-    shown[~np.isfinite(small)] = EMPTY
-    shown = Image.fromarray(shown)
+    pixels = colors((small - low) / (high - low))
+    pixels[~np.isfinite(small)] = EMPTY
+    shown = Image.fromarray(pixels)
     factor = max(1, 256 // max(shown.size))
     shown = shown.resize((shown.width * factor, shown.height * factor), Image.Resampling.NEAREST)
     font = ImageFont.load_default(TEXT)
