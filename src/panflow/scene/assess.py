@@ -7,12 +7,13 @@ same numbers but for rounding.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from math import ceil, isfinite
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from panflow.ops.register import Registration
 from panflow.ops.window import Core
 from panflow.scene import _eye
 from panflow.scene._judged import Judged
-from panflow.scene._statistics import Parts, Statistic, merge
+from panflow.scene._statistics import Parts, Statistic, merge, plain
 from panflow.scene.engine import BASE_MIB, CACHE_MIB, Progress, _overlapped, _register
 from panflow.scene.heatmap import heatmap
 from panflow.scene.report import peak_mib
@@ -79,7 +80,7 @@ class Assessment:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, which has neither NaN nor infinity: None instead."""
-        return _plain(asdict(self))
+        return plain(asdict(self))
 
 
 def assess_file(
@@ -215,6 +216,7 @@ class _Maps:
             raise OutputError(f"the folder {folder} of the maps cannot be made: {error.strerror}") from None
         self._folder, self._local = folder, {k: index for k, index in chosen.items() if hasattr(index, "map")}
         self._open: dict[str, np.memmap] = {}
+        self._lock = threading.Lock()
 
     def add(self, case: Case, core: Core, size: tuple[int, int]) -> None:
         """The maps of a tile; of tiles that are not the scene, those at PAN scale."""
@@ -226,8 +228,9 @@ class _Maps:
                 continue
             shape = size if fine else local.shape
             path = self._folder / f"{label}.npy"
-            if label not in self._open:
-                self._open[label] = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+            with self._lock:
+                if label not in self._open:
+                    self._open[label] = np.lib.format.open_memmap(path, "w+", np.float32, shape)
             top, bottom, left, right = core if fine else (0, *shape[:1], 0, *shape[1:])
             self._open[label][top:bottom, left:right] = case.own(local) if fine else local
 
@@ -241,14 +244,6 @@ class _Maps:
             heatmap(array, title, path.with_suffix(".png"))
             written += [str(path), str(path.with_suffix(".png"))]
         return written
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 __all__ = ["Assessment", "assess_file"]

@@ -26,6 +26,7 @@ from panflow.ops.window import Core, tiles
 from panflow.pairs import with_validity
 from panflow.scene import _window, picture
 from panflow.scene._peak import Peak
+from panflow.scene._statistics import plain
 from panflow.scene.engine import CACHE_MIB, FIT_BLOCKS, Progress, _register, _spread
 from panflow.scene.grid import Grid
 from panflow.scene.quicklook import OVERVIEW, composite, details
@@ -60,7 +61,8 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """crops: (row, column, side) in PAN pixels, and a title, from the least to the most textured; sheets: files."""
+    """crops: (top, bottom, left, right) in PAN pixels, and a title, from the least to the most textured; sheets: the
+    pictures written."""
 
     scores: list[Score]
     crops: list[tuple[Core, str]]
@@ -71,7 +73,8 @@ class Comparison:
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """For JSON, which has neither NaN nor infinity: None instead."""
+        return plain(asdict(self))
 
 
 @dataclass(frozen=True)
