@@ -13,6 +13,9 @@ _PUBLIC = {
     "load": "panflow.zoo",
     "names": "panflow.registry",
     "sharpen_file": "panflow.scene.engine",
+    "assess_file": "panflow.scene.assess",
+    "compare_files": "panflow.scene.compare",
+    "degrade_file": "panflow.scene.degrade",
     "train": "panflow.training.loop",
     "benchmark": "panflow.bench.run",
 }
