@@ -25,7 +25,7 @@ from panflow.errors import InputError, MissingInput
 from panflow.model import build
 from panflow.ops.resample import ms_up
 from panflow.sensors import load as load_sensor
-from panflow.training import recipe as recipes
+from panflow.settings import as_toml
 
 SMALL = {
     "title": "small",
@@ -53,7 +53,7 @@ NETWORK = {
 
 def written(folder, **changes):
     path = folder / "plan.toml"
-    path.write_text(recipes.as_toml(SMALL | changes), encoding="utf-8")
+    path.write_text(as_toml(SMALL | changes), encoding="utf-8")
     return path
 
 

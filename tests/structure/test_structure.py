@@ -15,7 +15,7 @@ SOURCE = ROOT / "src/panflow"
 LAYERS = [  # a module may import only from rows above its own
     ("types", "errors"),
     ("registry", "arrays"),
-    ("sensors", "ops"),
+    ("sensors", "ops", "settings"),
     ("pairs", "inputs"),
     ("methods", "transforms", "networks", "indices", "generative"),
     ("objectives",),

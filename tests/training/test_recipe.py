@@ -8,6 +8,7 @@ from runs_of_seconds import TINY
 from panflow import registry
 from panflow.errors import InputError, UnknownName
 from panflow.model import build
+from panflow.settings import as_toml
 from panflow.training import recipe
 
 NAME = "regression-any-sensor"
@@ -16,8 +17,8 @@ NAME = "regression-any-sensor"
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("optimizer.floor = 0.1", "no key in the recipe: 'optimizer': did you mean 'optimiser'"),
-        ("run.step = 3", "no key in run: 'step': did you mean 'steps'"),
+        ("optimizer.floor = 0.1", "recipe regression-any-sensor: no key 'optimizer': did you mean 'optimiser'"),
+        ("run.step = 3", "recipe regression-any-sensor: no key in run: 'step': did you mean 'steps'"),
         ("data.sources = [{ foldr = 'x' }]", r"no key in data.sources\[0\]: 'foldr': did you mean 'folder'"),
     ],
 )
@@ -47,7 +48,7 @@ def test_a_typo_in_an_option_names_the_nearest_too(override, said):
         ("run.steps = true", "run.steps = True is of the wrong kind"),
         ("augment.gain = [0.1]", "augment.gain"),
         ("run.steps", "expected section.key=value"),
-        ("data = 3", "data: expected a table"),
+        ("data = 3", "data = 3 is of the wrong kind: expected a table"),
     ],
 )
 def test_a_wrong_value_is_named(override, said):
@@ -75,9 +76,19 @@ def test_a_recipe_extends_another(tmp_path):
     assert (made.optimiser.name, made.optimiser.decay, made.title, made.run.steps) == ("sgd", 0.5, "base", 3)
 
 
+def test_a_recipe_may_have_the_name_of_what_it_extends_but_no_circle(tmp_path):
+    (tmp_path / "pnn.toml").write_text('extends = "pnn"\ntitle = "mine"\n')
+    made = recipe.load(tmp_path / "pnn.toml")
+    assert (made.title, made.network) == ("mine", recipe.load("pnn").network)
+    (tmp_path / "a.toml").write_text('extends = "b"\n')
+    (tmp_path / "b.toml").write_text('extends = "a"\n')
+    with pytest.raises(InputError, match=r"recipe .*a\.toml extends itself"):
+        recipe.load(tmp_path / "a.toml")
+
+
 def test_a_recipe_that_says_too_little_is_refused(tmp_path):
     (tmp_path / "mine.toml").write_text('[network]\nname = "pnn"\n')
-    with pytest.raises(InputError, match="has no transform"):
+    with pytest.raises(InputError, match=r"mine\.toml: transform is missing"):
         recipe.load(tmp_path / "mine.toml")
     with pytest.raises(UnknownName, match="did you mean 'regression-any-sensor'"):
         recipe.load("regression-any-sensr")
@@ -88,7 +99,7 @@ def test_a_recipe_that_says_too_little_is_refused(tmp_path):
 @pytest.mark.parametrize("name", registry.names("recipes"))
 def test_every_bundled_recipe_goes_to_toml_and_back(name):
     made = recipe.load(name)
-    assert recipe.typed(tomllib.loads(recipe.as_toml(made.dump()))) == made
+    assert recipe.typed(tomllib.loads(as_toml(made.dump()))) == made
     assert recipe.typed(made.dump()) == made
 
 

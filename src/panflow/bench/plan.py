@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import reduce
@@ -11,10 +10,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from panflow import registry
+from panflow import registry, settings
 from panflow.data._tiles import Collection
 from panflow.errors import InputError
-from panflow.training.recipe import _merged, _override, _read, _typed
+from panflow.training import recipe as recipes
 from panflow.types import YX
 
 PROTOCOLS = ("reduced", "full")
@@ -135,40 +134,28 @@ def essence(part: Any) -> dict[str, Any]:
 def load(plan: str | Path | Plan, overrides: Sequence[str] = (), rehearse: bool = False) -> Plan:
     """The plan of a bundled name or a file, its axes expanded, with `section.key=value` overrides.
 
-    A plan may start from another: `extends` is a file beside it. Raises UnknownName for a key that does not exist, and
-    names the nearest; InputError for a value of the wrong kind.
+    A plan may start from another: `extends` is a bundled name or a file beside it. Raises UnknownName for
+    a key that does not exist, and names the nearest; InputError for a value of the wrong kind.
     """
-    values = plan.dump() if isinstance(plan, Plan) else _file(plan)
+    values, what = (plan.dump(), "plan") if isinstance(plan, Plan) else (settings.read("plans", plan), f"plan {plan}")
     if rehearse:
-        values = _merged(values, values.get("rehearsal", {}))
+        values = settings.merged(values, values.get("rehearsal", {}))
         values["title"] = f"Rehearsal: {values['title']}"
         values["about"] = f"{REHEARSAL} {values.get('about', '')}"
     for text in overrides:
-        _override(values, text)
-    made: Plan = _typed(Plan, values, "plan")
+        settings.override(values, text)
+    made = settings.typed(Plan, values, what)
     return _checked(replace(made, methods=tuple(one for method in made.methods for one in _expanded(made, method))))
-
-
-def _file(plan: str | Path) -> dict[str, Any]:
-    path = Path(plan) if str(plan).endswith(".toml") else registry.path("plans", str(plan))
-    if not path.is_file():
-        raise InputError(f"no plan {path}: expected a .toml file or one of {', '.join(registry.names('plans'))}")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not TOML: {error}") from None
-    base = values.pop("extends", None)
-    return _merged(_file(path.with_name(f"{base}.toml")), values) if base else values
 
 
 def _expanded(plan: Plan, method: Method) -> Iterator[Method]:
     """The method's combinations, each with its whole recipe."""
     axes, train = list(method.over.items()), dict(method.train)
-    base = _read(train.pop("extends")) if "extends" in train else {}
+    base = recipes.read(train.pop("extends")) if "extends" in train else {}
     for choices in product(*(axis.items() for _, axis in axes)):
         last = (plan.budget, plan.budgets.get(method.label, {}))
         parts = (base, train, *(part for _, part in choices), *last) if method.train or choices else ()
-        recipe = reduce(_merged, parts, plan.recipe) if parts else {}
+        recipe = reduce(recipes.merged, parts, plan.recipe) if parts else {}
         tags = {axis: name for (axis, _), (name, _) in zip(axes, choices)}
         label = ", ".join([method.label, *tags.values()])
         yield replace(method, label=label, train=recipe, over={}, tags=tags or method.tags)
@@ -181,6 +168,8 @@ def _checked(plan: Plan) -> Plan:
             raise InputError(f"two methods are called {method.label!r}: give each a label of its own")
         if bool(method.name) == bool(method.train):
             raise InputError(f"method {method.label!r}: expected either a name, or a recipe to train")
+        if method.train:
+            recipes.typed(method.train, f"recipe of method {method.label!r}")
         for name in method.only:
             registry.closest("data", name, tuple(data.name for data in plan.data))
     for data in plan.data:

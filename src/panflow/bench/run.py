@@ -21,7 +21,6 @@ from panflow.bench.images import Image
 from panflow.bench.ledger import Ledger, Result, key
 from panflow.bench.plan import Method, Plan, essence
 from panflow.bench.table import label
-from panflow.errors import InputError
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import load as load_index
 from panflow.ops.fill import fill
@@ -176,10 +175,7 @@ def _trained(settings: Plan, method: Method, root: Path, folder: Path, device: s
     values["data"] = {**values.get("data", {}), "root": str(below)}
     values["validation"] = {"every": 0}
     values["run"] = {"seed": settings.seed, **values.get("run", {})}
-    try:
-        recipe = recipes.typed(values)
-    except InputError as error:
-        raise InputError(f"the recipe of method {method.label!r}: {error}") from None
+    recipe = recipes.typed(values)
     tell(f"training {method.label}, {recipe.run.steps} steps")
     model, seconds, _ = meter.measure(lambda: train(recipe, target, device=device, progress=False))
     (target / "trained.json").write_text(json.dumps({"seconds": round(seconds, 1), "steps": recipe.run.steps}))

@@ -23,7 +23,7 @@ def command(file, network, out, sensor, bands, bits, phase, options, licence, ov
     from panflow import sensors
     from panflow.errors import InputError, OutputExists
     from panflow.importing import import_checkpoint
-    from panflow.training.recipe import value_of
+    from panflow.settings import value_of
 
     if out.suffix != ".safetensors":
         raise InputError(f"--out {out}: expected a name that ends in .safetensors")

@@ -22,6 +22,7 @@ def command(recipe, out, overrides, listed, dry_run, device, quiet) -> None:
     `accelerate launch` or torchrun) share the work.
     """
     from panflow.errors import InputError
+    from panflow.settings import as_toml
     from panflow.training import recipe as recipes
 
     if listed:
@@ -36,7 +37,7 @@ def command(recipe, out, overrides, listed, dry_run, device, quiet) -> None:
         from panflow.model import build
 
         build(settings.sections())  # names and options that do not exist are told now
-        click.echo(recipes.as_toml(settings.dump()))
+        click.echo(as_toml(settings.dump()))
         return
     if out is None:
         raise InputError("where should the run go? give --out FOLDER")

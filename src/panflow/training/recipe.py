@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-from panflow import registry
+from panflow import registry, settings
 from panflow.data._augment import Augment
 from panflow.data._tiles import Collection
 from panflow.data.geotiff import Source
-from panflow.errors import InputError, UnknownName
 from panflow.types import YX
 
 WHOLE = ("network", "transform", "objective")  # sections whose keys are the options of what they name
@@ -142,15 +139,25 @@ def load(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
     A file may start from another: `extends` is a bundled name or a file beside it. Raises UnknownName for a key that
     does not exist, and names the nearest; InputError for a value of the wrong kind.
     """
-    values = recipe.dump() if isinstance(recipe, Recipe) else _read(recipe)
+    values, what = (recipe.dump(), "recipe") if isinstance(recipe, Recipe) else (read(recipe), f"recipe {recipe}")
     for text in overrides:
-        _override(values, text)
-    return typed(values)
+        settings.override(values, text)
+    return typed(values, what)
 
 
-def typed(values: dict[str, Any]) -> Recipe:
-    """A recipe of plain values; what they lack gets its default."""
-    return _typed(Recipe, values, "")
+def read(recipe: str | Path) -> dict[str, Any]:
+    """The values of a bundled recipe or a file, as far as it says them."""
+    return settings.read("recipes", recipe, WHOLE)
+
+
+def merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Values over those of another recipe."""
+    return settings.merged(base, values, WHOLE)
+
+
+def typed(values: dict[str, Any], what: str = "recipe") -> Recipe:
+    """A recipe of plain values; what they lack gets its default. what: as messages call it."""
+    return settings.typed(Recipe, values, what)
 
 
 def told(recipe: Recipe) -> dict[str, Any]:
@@ -160,108 +167,3 @@ def told(recipe: Recipe) -> dict[str, Any]:
         del values[section]["root"]
     values["run"]["start"] = Path(recipe.run.start).name
     return values
-
-
-def as_toml(values: dict[str, Any], table: str = "") -> str:
-    """Plain values as TOML: keys first, then tables; lists of tables inline."""
-    lines, tables = [], []
-    for key, value in values.items():
-        if isinstance(value, dict):
-            name = f"{table}.{key}".lstrip(".")
-            tables.append(f"\n[{name}]\n{as_toml(value, name)}")
-        elif value is not None:
-            lines.append(f"{key} = {_inline(value)}\n")
-    return "".join(lines + tables)
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {_inline(v)}" for k, v in value.items() if v is not None) + " }"
-    if isinstance(value, list):
-        inner = [_inline(v) for v in value]
-        broken = any(isinstance(v, dict) for v in value)
-        return "[\n" + "".join(f"  {text},\n" for text in inner) + "]" if broken else f"[{', '.join(inner)}]"
-    return json.dumps(value, ensure_ascii=False)  # of text, numbers and booleans, JSON is TOML
-
-
-def _read(recipe: str | Path) -> dict[str, Any]:
-    path = Path(recipe) if str(recipe).endswith(".toml") else registry.path("recipes", str(recipe))
-    if not path.is_file():
-        raise InputError(f"no recipe {path}: expected a .toml file or one of {', '.join(names())}")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not TOML: {error}") from None
-    if base := values.pop("extends", None):
-        beside = path.with_name(f"{base.removesuffix('.toml')}.toml")
-        return _merged(_read(beside if beside.is_file() else base), values)
-    return values
-
-
-def _merged(base: dict[str, Any], values: dict[str, Any], whole: tuple[str, ...] = WHOLE) -> dict[str, Any]:
-    """Tables key by key, but for those of `whole`: with another name they start anew, as their options are others."""
-    joined = dict(base)
-    for key, value in values.items():
-        old = base.get(key)
-        if isinstance(value, dict) and isinstance(old, dict) and not (key in whole and "name" in value):
-            value = _merged(old, value, ())
-        joined[key] = value
-    return joined
-
-
-def value_of(text: str) -> tuple[str, Any]:
-    """Key and value of `key=value`, the value in TOML, else text."""
-    key, equals, value = (part.strip() for part in text.partition("="))
-    if not equals or not key or key.endswith("."):
-        raise InputError(f"override {text!r}: expected section.key=value")
-    try:
-        return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, value
-
-
-def _override(values: dict[str, Any], text: str) -> None:
-    key, value = value_of(text)
-    *sections, last = key.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise InputError(f"override {text!r}: {section} is a value, not a table")
-    values[last] = value
-
-
-def _typed(kind: Any, value: Any, where: str) -> Any:
-    """A TOML value as a field's type has it."""
-    origin, args = get_origin(kind), get_args(kind)
-    if is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise InputError(f"{where}: expected a table, not {value!r}")
-        hints = get_type_hints(kind)
-        for key in value:
-            registry.closest(f"key in {where or 'the recipe'}:", key, tuple(hints))
-        required = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
-        for key in required:
-            if key not in value:
-                raise InputError(f"the recipe has no {f'{where}.' if where else ''}{key}: it must say which")
-        made: Any = kind
-        return made(**{key: _typed(hints[key], v, f"{where}.{key}".strip(".")) for key, v in value.items()})
-    if origin is tuple and isinstance(value, (list, tuple)):
-        if args[-1] is Ellipsis:
-            return tuple(_typed(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
-        if len(args) == len(value):
-            return tuple(_typed(a, v, where) for a, v in zip(args, value))
-    elif origin in (UnionType, Union):
-        for option in args:
-            try:
-                return _typed(option, value, where)
-            except (InputError, UnknownName):
-                continue
-    elif origin is dict and isinstance(value, dict):
-        return {k: _typed(args[1], v, f"{where}.{k}") for k, v in value.items()}
-    elif kind is Any or (
-        isinstance(value, kind if origin is None else ()) and (kind is bool) == isinstance(value, bool)
-    ):
-        return value
-    elif kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    raise InputError(f"{where} = {value!r} is of the wrong kind: expected {getattr(kind, '__name__', kind)}")

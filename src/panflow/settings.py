@@ -1,0 +1,149 @@
+"""Settings: TOML files whose keys are the fields of frozen dataclasses; read, extended, overridden, checked."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Collection
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from panflow import registry
+from panflow.errors import InputError, UnknownName
+
+T = TypeVar("T")
+
+
+def read(kind: str, name: str | Path, whole: Collection[str] = (), after: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The values of a file, or of a bundled name of the kind ("recipes" or "plans").
+
+    A file may start from another: `extends` is a file beside it or a bundled name; what the file says goes over it
+    (`merged`). after: the files that led here.
+    """
+    path = Path(name) if str(name).endswith(".toml") else registry.path(kind, str(name))
+    what = kind.removesuffix("s")
+    if not path.is_file():
+        raise InputError(f"no {what} {path}: expected a .toml file or one of {', '.join(registry.names(kind))}")
+    if path in after:
+        raise InputError(f"{what} {path} extends itself")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}") from None
+    if base := values.pop("extends", None):
+        beside = path.parent / f"{base.removesuffix('.toml')}.toml"
+        known = beside.is_file() and beside != path  # mine/pnn.toml may extend the bundled "pnn"
+        return merged(read(kind, beside if known else base, whole, (*after, path)), values, whole)
+    return values
+
+
+def merged(base: dict[str, Any], values: dict[str, Any], whole: Collection[str] = ()) -> dict[str, Any]:
+    """Tables key by key, but for those of `whole`: with another name they start anew, as their options are others."""
+    joined = dict(base)
+    for key, value in values.items():
+        old = base.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and not (key in whole and "name" in value):
+            value = merged(old, value)
+        joined[key] = value
+    return joined
+
+
+def value_of(text: str) -> tuple[str, Any]:
+    """Key and value of `key=value`, the value in TOML, else text."""
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not key or key.endswith("."):
+        raise InputError(f"override {text!r}: expected section.key=value")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def override(values: dict[str, Any], text: str) -> None:
+    """Set the value of `section.key=value` in place."""
+    key, value = value_of(text)
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise InputError(f"override {text!r}: {section} is a value, not a table")
+    values[last] = value
+
+
+def typed(kind: type[T], values: dict[str, Any], what: str) -> T:
+    """A dataclass of plain values; what they lack gets its default. what: they are, for messages ("recipe a.toml").
+
+    Raises UnknownName for a key that does not exist, and names the nearest; InputError for a value of the wrong kind
+    and for one that is missing.
+    """
+    try:
+        return _typed(kind, values, "")
+    except (InputError, UnknownName) as error:
+        raise type(error)(f"{what}: {error}") from None
+
+
+def as_toml(values: dict[str, Any], table: str = "") -> str:
+    """Plain values as TOML: keys first, then tables; lists of tables inline."""
+    lines, tables = [], []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            name = f"{table}.{key}".lstrip(".")
+            tables.append(f"\n[{name}]\n{as_toml(value, name)}")
+        elif value is not None:
+            lines.append(f"{key} = {_inline(value)}\n")
+    return "".join(lines + tables)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_inline(v)}" for k, v in value.items() if v is not None) + " }"
+    if isinstance(value, list):
+        inner = [_inline(v) for v in value]
+        broken = any(isinstance(v, dict) for v in value)
+        return "[\n" + "".join(f"  {text},\n" for text in inner) + "]" if broken else f"[{', '.join(inner)}]"
+    return json.dumps(value, ensure_ascii=False)  # of text, numbers and booleans, JSON is TOML
+
+
+def _typed(kind: Any, value: Any, where: str) -> Any:
+    """A TOML value as a field's type has it; where: its key."""
+    origin, args = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return _made(kind, value, where)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        if args[-1] is Ellipsis:
+            return tuple(_typed(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+        if len(args) == len(value):
+            return tuple(_typed(a, v, where) for a, v in zip(args, value))
+    elif origin in (UnionType, Union):
+        for option in args:
+            if is_dataclass(option) and isinstance(value, dict):
+                return _made(option, value, where)
+            try:
+                return _typed(option, value, where)
+            except InputError:
+                continue
+    elif origin is dict and isinstance(value, dict):
+        return {k: _typed(args[1], v, f"{where}.{k}") for k, v in value.items()}
+    elif kind is Any or (
+        isinstance(value, kind if origin is None else ()) and (kind is bool) == isinstance(value, bool)
+    ):
+        return value
+    elif kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    raise InputError(f"{where} = {value!r} is of the wrong kind: expected {kind if args else kind.__name__}")
+
+
+def _made(kind: Any, value: Any, where: str) -> Any:
+    """A dataclass of a table."""
+    if not isinstance(value, dict):
+        raise InputError(f"{where} = {value!r} is of the wrong kind: expected a table")
+    hints = get_type_hints(kind)
+    for key in value:
+        registry.closest(f"key in {where}:" if where else "key", key, tuple(hints))
+    made = {key: _typed(hints[key], v, f"{where}.{key}".strip(".")) for key, v in value.items()}
+    for field in fields(kind):
+        if field.name not in made and field.default is MISSING and field.default_factory is MISSING:
+            raise InputError(f"{f'{where}.' if where else ''}{field.name} is missing: it has no default")
+    return kind(**made)
