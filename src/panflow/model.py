@@ -23,6 +23,7 @@ from torch.nn.functional import pad
 from panflow import __version__, inputs, registry
 from panflow.arrays import is_torch
 from panflow.errors import InputError
+from panflow.generative.noise import Noise
 from panflow.inputs import Gather, Statistics, View
 from panflow.ops import consistency
 from panflow.types import YX, Array, Band, Batch, Pair, Sensor
@@ -32,6 +33,7 @@ from panflow.types import YX, Array, Band, Batch, Pair, Sensor
 # elsewhere fits the memory; never less than 8 times the context, which is computed twice
 BLOCK, WIDE = 128, 1024
 CONTEXT = 8
+FAR = 512  # PAN pixels of reach beyond which tiles would be little but context: a sampler adds its steps' reaches up
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Model:
     recipe: the sections network, transform and objective, each with `name` and options, `phase` (see `inputs.View`) and
     `consistency` (steps of back-projection after the network, `ops.consistency`); info: data sources, licence, scores
     and whatever else the file tells; sensor: what it was made for.
-    context: PAN pixels that a network which looks at the whole image is given around a tile instead (its result then
-    depends on the tiles); None: the whole image.
+    context: PAN pixels that a model which looks at the whole image is given around a tile instead (its result then
+    depends on the tiles); None: the whole image. seed: of the noise that samplers start from and add.
     """
 
     network: Any
@@ -53,6 +55,7 @@ class Model:
     sensor: Sensor | None = None
     statistics: Statistics | None = None
     context: int | None = None
+    seed: int = 0
 
     @property
     def device(self) -> torch.device:
@@ -65,13 +68,22 @@ class Model:
         return replace(self, **moved)
 
     @property
+    def reach(self) -> int | None:
+        """PAN pixels that the prediction looks at: the network's, once for every step of a sampler, since each sees
+        what the one before saw. None: the whole image, or so far that it had better be."""
+        if self.network.halo is None:
+            return None
+        reach = self.network.halo * self.objective.evaluations
+        return reach if reach <= FAR else None
+
+    @property
     def depends_on_tiles(self) -> bool:
-        """Whether a network that looks at the whole image is given tiles instead."""
-        return self.network.halo is None and self.context is not None
+        """Whether a model that looks at the whole image is given tiles instead."""
+        return self.reach is None and self.context is not None
 
     def halo(self, ratio: YX) -> int | None:
-        """PAN pixels around a tile: what the inputs look at and what the network looks at."""
-        reach = self.context if self.network.halo is None else self.network.halo
+        """PAN pixels around a tile: what the inputs look at and what the prediction looks at."""
+        reach = self.context if self.reach is None else self.reach
         if reach is None:
             return None
         reach += self.recipe.get("consistency", 0) * consistency.halo(ratio)
@@ -118,7 +130,7 @@ class Model:
     def _answer(self, batch: Batch) -> Tensor:
         """The objective's prediction; large images in blocks where the network is local."""
         height, width = batch.pair.size
-        reach, cell = self.network.halo, grid(batch.pair.ratio, self.network.multiple)
+        reach, cell = self.reach, grid(batch.pair.ratio, self.network.multiple)
         if reach is None or cell is None:
             return self._predict(batch)
         side = max(BLOCK if self.device.type == "cpu" else WIDE, CONTEXT * reach)
@@ -140,8 +152,8 @@ class Model:
         down, across = self._cell(batch.pair.ratio)
         if height % down or width % across:
             batch = _grown(batch, (-height % down, -width % across))
-        rng = torch.Generator().manual_seed(0)  # a sampler's noise is the same at every call and on every device
-        return self.objective.predict(self.network, batch, rng)[..., :height, :width]
+        noise = Noise(self.seed, batch.pair.origin)  # the same at every call, on every device and in every tile
+        return self.objective.predict(self.network, batch, noise)[..., :height, :width]
 
     def _check(self, pair: Pair) -> None:
         """Refuses pairs for which the network was not made."""
@@ -186,7 +198,9 @@ class Model:
         part.replace(path)
 
     @classmethod
-    def open(cls, path: str | Path, device: str | torch.device = "cpu", context: int | None = None) -> Self:
+    def open(
+        cls, path: str | Path, device: str | torch.device = "cpu", context: int | None = None, seed: int = 0
+    ) -> Self:
         """The model of a file that `save` wrote. Raises InputError where it is something else."""
         try:
             with safe_open(path, "pt") as file:
@@ -200,8 +214,8 @@ class Model:
         made.network.load_state_dict(_under("network.", tensors))
         made.transform.load_state_dict(_under("transform.", tensors))
         sensor = _sensor(told["sensor"]) if told.get("sensor") else None
-        model = cls(made.network, made.transform, made.objective, made.recipe, told["info"], sensor, context=context)
-        return model.to(device)
+        parts = made.network, made.transform, made.objective, made.recipe, told["info"], sensor
+        return cls(*parts, context=context, seed=seed).to(device)
 
 
 def build(recipe: Mapping[str, Any], info: dict[str, Any] | None = None, sensor: Sensor | None = None) -> Model:
@@ -241,7 +255,9 @@ def crop(batch: Batch, rows: slice, columns: slice) -> Batch:
             return image
         return image[..., rows, columns] if image.shape[-2:] == fine else image[..., below, beside]
 
-    return _each(batch, cut)
+    part = _each(batch, cut)
+    origin = pair.origin[0] + rows.start, pair.origin[1] + columns.start
+    return replace(part, pair=replace(part.pair, origin=origin))
 
 
 def _grown(batch: Batch, more: tuple[int, int]) -> Batch:

@@ -55,7 +55,8 @@ class Pair:
     where the grids share corners, r/2 in the field's toolbox, 0 where they share centres. pan_valid
     [B, 1, H, W] and ms_valid [B, 1, h, w] are boolean, None where everything is valid. core (top, bottom,
     left, right): the pixels that are the pair's own, in PAN pixels; what lies around is borrowed context.
-    toolbox: interpolate with wrap-around borders, as the field's reference code does.
+    toolbox: interpolate with wrap-around borders, as the field's reference code does. origin: the scene's PAN pixel
+    (row, column) that is the pair's first.
     """
 
     pan: Array
@@ -68,6 +69,7 @@ class Pair:
     core: tuple[int, int, int, int] | None = None
     reference: Array | None = None
     toolbox: bool = False
+    origin: tuple[int, int] = (0, 0)
 
     @property
     def bands(self) -> int:
@@ -137,16 +139,32 @@ class Batch:
 class Objective(Protocol):
     """How a network is trained and how it is then used. `rng` is a torch.Generator."""
 
+    @property
+    def evaluations(self) -> int:
+        """How often `predict` asks the network, one answer after the other."""
+        ...
+
+    @property
+    def log(self) -> dict[str, float]:
+        """What the last step tells of itself."""
+        ...
+
     def players(self, network: Any, bands: int) -> dict[str, Any]:
         """The modules that are trained: "net", and perhaps "critic"."""
         ...
 
-    def losses(self, players: dict[str, Any], batch: Batch, rng: Any) -> Iterator[tuple[str, Any]]:
-        """One (player, loss) after the other; the loop steps each player on its loss before the next is made."""
+    def losses(
+        self, players: dict[str, Any], batch: Batch, rng: Any = None, *, progress: float = 1.0
+    ) -> Iterator[tuple[str, Any]]:
+        """One (player, loss) after the other; the loop steps each player on its loss before the next is made.
+
+        progress: the share of the training that is done, for whatever is turned up or down on its way.
+        """
         ...
 
-    def predict(self, network: Any, batch: Batch, rng: Any) -> Array:
-        """The network's answer [B, C, H, W], in units of batch.unit."""
+    def predict(self, network: Any, batch: Batch, noise: Any = None) -> Array:
+        """The network's answer [B, C, H, W], in units of batch.unit; noise: what samplers draw from, `generative.noise`
+        (None: seed 0, where the scene begins)."""
         ...
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from panflow.generative.noise import Noise
 from panflow.generative.samplers import ddim, ddpm, dpm_solver, euler, heun
 from panflow.generative.schedules import Schedule, cosine
 
@@ -95,7 +96,7 @@ def test_known_image_is_reached_through_the_right_noise(sampler):
         seen[t.item()] = (x.mean().item(), x.std().item())
         return torch.full_like(x, image)
 
-    end = sampler(denoise, start, schedule, rng=rng)
+    end = sampler(denoise, start, schedule)
     torch.testing.assert_close(end, torch.full_like(end, image))
     assert list(seen) == schedule.times.flip(0).tolist()
     for a, (mean, std) in zip(schedule.alpha_bar.flip(0).tolist(), seen.values(), strict=True):
@@ -118,17 +119,16 @@ def test_ancestral_sampler_draws_from_the_posterior():
         seen.append(y)
         return torch.full_like(y, clean)
 
-    rng = torch.Generator().manual_seed(2)
-    ddpm(denoise, torch.full((1, 1, 300, 300), x, dtype=torch.float64), schedule, rng=rng)
+    ddpm(denoise, torch.full((1, 1, 300, 300), x, dtype=torch.float64), schedule)
     assert seen[1].mean().item() == pytest.approx(mean, abs=4 * variance**0.5 / 300)
     assert seen[1].std().item() == pytest.approx(variance**0.5, rel=0.01)
 
 
-def test_noise_follows_the_generator():
+def test_ancestral_noise_follows_the_seed():
     schedule, start = even_angles(5), torch.ones(1, 1, 8, 8)
 
     def draw(seed):
-        return ddpm(gaussian_denoiser(schedule), start, schedule, rng=torch.Generator().manual_seed(seed))
+        return ddpm(gaussian_denoiser(schedule), start, schedule, noise=Noise(seed))
 
     torch.testing.assert_close(draw(3), draw(3), atol=0, rtol=0)
     assert (draw(3) - draw(4)).abs().max() > 0.01

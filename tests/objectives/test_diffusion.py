@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from batches import Denoiser, Oracle, Plain, batch_of, place
-from toys import RNG, Gain, flat, loss_of
+from toys import Gain, flat, loss_of
 
 from panflow.errors import InputError, UnknownName
+from panflow.generative.noise import Noise
 from panflow.networks import ddif
 from panflow.objectives.diffusion import Objective
 
@@ -67,7 +68,7 @@ def test_who_knows_the_truth_samples_it(sampler, estimates):
     objective = Objective("l2", "linear", 100, sampler, 10, scale=2.0)
     network = Oracle(batch.target) if estimates == "clean" else NoiseOracle(batch.target, objective)
     assert loss_of(objective, {"net": network}, batch).item() == pytest.approx(0, abs=1e-6)
-    found = objective.predict(network, batch, RNG.manual_seed(1))
+    found = objective.predict(network, batch, Noise(1))
     torch.testing.assert_close(found, batch.target, atol=1e-3, rtol=0)
 
 
@@ -105,7 +106,7 @@ def test_self_condition_happens_to_its_share_of_batches():
 
 def test_the_sampler_feeds_its_estimate_back():
     batch, network = flat(2), Recalling(0.5)
-    Objective(steps=5, self_condition=0.5).predict(network, batch, RNG.manual_seed(0))
+    Objective(steps=5, self_condition=0.5).predict(network, batch)
     answers = [0.5 * x + (0 if e is None else 0.5 * e) for (x, _), e in zip(network.asked, network.shown)]
     assert network.shown[0] is None
     for shown, answer in zip(network.shown[1:], answers):
@@ -115,7 +116,7 @@ def test_the_sampler_feeds_its_estimate_back():
 
 def test_faithful_time_tells_small_times_and_feeds_nothing_back():
     batch, network = flat(2), Recalling(0.5)
-    Objective(steps=5, self_condition=0.5, faithful_time=True).predict(network, batch, RNG.manual_seed(0))
+    Objective(steps=5, self_condition=0.5, faithful_time=True).predict(network, batch)
     assert network.shown == [None] * 5
     assert [t[0].item() for _, t in network.asked] == [4, 3, 2, 1, 0]
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from batches import Denoiser, Oracle, Plain
-from toys import RNG, Gain, flat, loss_of
+from toys import Gain, flat, loss_of
 
 from panflow.errors import InputError
 from panflow.networks import ddif
@@ -60,7 +60,7 @@ def test_a_teacher_that_knows_the_truth_teaches_it():
     players = {"net": Gain(0.0), "teacher": Oracle(batch.target)}
     assert loss_of(objective, players, batch).item() == pytest.approx((batch.target / 2).square().mean().item())
     for steps in (1, 5):
-        found = Objective(scale=2.0, predict_steps=steps).predict(Oracle(batch.target), batch, RNG)
+        found = Objective(scale=2.0, predict_steps=steps).predict(Oracle(batch.target), batch)
         torch.testing.assert_close(found, batch.target, atol=1e-5, rtol=0)
 
 

@@ -5,6 +5,7 @@ import torch
 from batches import Denoiser, batch_of, place
 from toys import RNG, Counting
 
+from panflow.generative.noise import Noise
 from panflow.objectives import consistency, diffusion, gan, neural_ot, reflow
 
 RIVALS = {
@@ -47,7 +48,7 @@ def test_a_step_takes_its_loss_down(rival, batch):
 def test_samples_follow_the_seed(rival, batch):
     objective, network = RIVALS[rival][0](), Denoiser()
     with torch.no_grad():
-        one, same, other = (objective.predict(network, batch, RNG.manual_seed(seed)) for seed in (1, 1, 2))
+        one, same, other = (objective.predict(network, batch, Noise(seed)) for seed in (1, 1, 2))
     assert one.shape == batch.ms_up.shape and one.dtype == torch.float32
     assert torch.equal(one, same)
     assert torch.equal(one, other) == (rival in FROM_MS)
@@ -58,5 +59,5 @@ def test_evaluations_are_counted(rival, batch):
     make, expected = RIVALS[rival]
     objective, network = make(), Counting(Denoiser())
     with torch.no_grad():
-        objective.predict(network, batch, RNG.manual_seed(0))
+        objective.predict(network, batch)
     assert network.calls == objective.evaluations == expected

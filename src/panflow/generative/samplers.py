@@ -1,7 +1,7 @@
 """Samplers: from noise to an image by asking a network again and again.
 
-All are plain functions `sampler(network, x, ladder, *, rng=None)`: `x` [B, C, H, W] is the start, `ladder`
-says which steps to take; samplers that add noise draw it from `rng`, the others ignore it.
+All are plain functions `sampler(network, x, ladder, *, noise=None)`: `x` [B, C, H, W] is the start, `ladder`
+says which steps to take; samplers that add noise draw it from `noise`, the others ignore it.
 
 - diffusion: `network(x, t)` estimates the clean image, t [B] whole steps; `ladder` is a `Schedule`;
 - flows: `network(x, t)` is the velocity dx/dt, t [B]; `ladder` the times to visit, first to last, [N + 1].
@@ -14,30 +14,31 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from panflow.generative.noise import Draw, Noise
 from panflow.generative.schedules import Schedule
 
 Field = Callable[[Tensor, Tensor], Tensor]
 
 
-def ddim(denoise: Field, x: Tensor, schedule: Schedule, *, rng: torch.Generator | None = None) -> Tensor:
+def ddim(denoise: Field, x: Tensor, schedule: Schedule, *, noise: Draw | None = None) -> Tensor:
     """Deterministic sampler [ddim, eq. 12 with sigma 0]; order 1 in the step of the noise angle.
 
     From the estimate x_0 = denoise(x_t, t): noise = (x_t - sqrt(a) x_0) / sqrt(1 - a),
     x_{t-1} = sqrt(a') x_0 + sqrt(1 - a') noise, a' the signal left one step earlier, 1 at the end.
     """
-    return _diffuse_back(denoise, x, schedule, 0.0, None)
+    return _diffuse_back(denoise, x, schedule, 0.0, Noise())
 
 
-def ddpm(denoise: Field, x: Tensor, schedule: Schedule, *, rng: torch.Generator | None = None) -> Tensor:
+def ddpm(denoise: Field, x: Tensor, schedule: Schedule, *, noise: Draw | None = None) -> Tensor:
     """Ancestral sampler: a draw from the posterior q(x_{t-1} | x_t, x_0) at every step [ddpm, eq. 6 and 7].
 
     The same as DDIM with eta = 1: fresh noise of variance beta (1 - a') / (1 - a) takes the place of a part
-    of the estimated one [ddim, section 4.1]. `rng` must live on x's device; None draws from torch's own.
+    of the estimated one [ddim, section 4.1].
     """
-    return _diffuse_back(denoise, x, schedule, 1.0, rng)
+    return _diffuse_back(denoise, x, schedule, 1.0, noise or Noise())
 
 
-def dpm_solver(denoise: Field, x: Tensor, schedule: Schedule, *, rng: torch.Generator | None = None) -> Tensor:
+def dpm_solver(denoise: Field, x: Tensor, schedule: Schedule, *, noise: Draw | None = None) -> Tensor:
     """DPM-Solver++(2M), deterministic [dpmpp, algorithm 2]: one evaluation a step, order 2 in h.
 
     DDIM's step with the estimate x_0 led on by the previous one: x_0 + h / (2 h_before) (x_0 - x_0_before), h the
@@ -66,25 +67,25 @@ def _down(schedule: Schedule) -> list[tuple[int, float, float]]:
     return list(zip(schedule.times.tolist(), levels[1:], levels[:-1]))[::-1]
 
 
-def _diffuse_back(denoise: Field, x: Tensor, schedule: Schedule, eta: float, rng: torch.Generator | None) -> Tensor:
-    for time, a, before in _down(schedule):
+def _diffuse_back(denoise: Field, x: Tensor, schedule: Schedule, eta: float, fresh: Draw) -> Tensor:
+    for step, (time, a, before) in enumerate(_down(schedule), 1):
         clean = denoise(x, torch.full((len(x),), time, device=x.device))
         noise = (x - a**0.5 * clean) / (1 - a) ** 0.5
         variance = eta**2 * (1 - before) / (1 - a) * (1 - a / before)
         x = before**0.5 * clean + max(1 - before - variance, 0.0) ** 0.5 * noise
         if variance > 0:
-            x = x + variance**0.5 * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+            x = x + variance**0.5 * fresh(x, step)
     return x
 
 
-def euler(velocity: Field, x: Tensor, times: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+def euler(velocity: Field, x: Tensor, times: Tensor, *, noise: Draw | None = None) -> Tensor:
     """x <- x + h v(x, t); one evaluation a step, order 1."""
     for now, then in _steps(times):
         x = x + (then - now) * velocity(x, _batch(now, x))
     return x
 
 
-def heun(velocity: Field, x: Tensor, times: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+def heun(velocity: Field, x: Tensor, times: Tensor, *, noise: Draw | None = None) -> Tensor:
     """x <- x + h/2 (v(x, t) + v(x + h v, t + h)); two evaluations a step, order 2."""
     for now, then in _steps(times):
         slope = velocity(x, _batch(now, x))

@@ -8,6 +8,7 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
+from panflow.generative.noise import Draw, Noise
 from panflow.generative.paths import arrive, over
 from panflow.objectives import _common
 from panflow.objectives._common import Energy, Log, ask, mean, reconstruction, target, valid
@@ -71,9 +72,9 @@ class Objective(nn.Module):
         yield "net", loss
         follow(average, network, self.ema ** (self.first / count))
 
-    def predict(self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None) -> Tensor:
+    def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None) -> Tensor:
         z, t = _common.start(batch)
-        return self.scale * self.arrival(network, batch, normal(z, rng) if self.noisy else z, t)
+        return self.scale * self.arrival(network, batch, (noise or Noise())(z, 0) if self.noisy else z, t)
 
     def arrival(self, network: nn.Module, batch: Batch, z: Tensor, t: Tensor) -> Tensor:
         """F(z, t)."""

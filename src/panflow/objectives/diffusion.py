@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from panflow.errors import InputError
 from panflow.generative import samplers, schedules
+from panflow.generative.noise import Draw, Noise
 from panflow.generative.paths import over
 from panflow.generative.schedules import Schedule
 from panflow.objectives._common import Log, ask, bare, mean, target, valid
@@ -96,11 +97,12 @@ class Objective(nn.Module):
         self._log.start(loss=loss)
         yield "net", loss
 
-    def predict(self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None) -> Tensor:
-        return self.scale * self.sample(network, batch, normal(batch.ms_up, rng), rng)
+    def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None) -> Tensor:
+        noise = noise or Noise()
+        return self.scale * self.sample(network, batch, noise(batch.ms_up, 0), noise)
 
-    def sample(self, network: nn.Module, batch: Batch, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
-        """x_0 from the noise x [B, C, H, W]; `rng` is asked for the noise that "ddpm" adds on its way."""
+    def sample(self, network: nn.Module, batch: Batch, x: Tensor, noise: Draw | None = None) -> Tensor:
+        """x_0 from the noise x [B, C, H, W]; `noise` is asked for what "ddpm" adds on its way."""
         levels = dict(zip(self.ladder.times.tolist(), self.ladder.alpha_bar))
         last: Tensor | None = None
 
@@ -110,7 +112,7 @@ class Objective(nn.Module):
             last = clean if self.feedback else None
             return clean
 
-        return self.sampler(denoise, x, self.ladder, rng=rng)
+        return self.sampler(denoise, x, self.ladder, noise=noise)
 
     def _ask(self, network: nn.Module, batch: Batch, x: Tensor, times: Tensor, estimate: Tensor | None) -> Tensor:
         if estimate is not None:

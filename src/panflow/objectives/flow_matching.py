@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from panflow.generative.noise import Draw
 from panflow.objectives._common import Log, predict
 from panflow.objectives._flow import Flow
 from panflow.types import Batch
@@ -35,6 +36,11 @@ class Objective(nn.Module):
     def log(self) -> dict[str, float]:
         return self._log.read()
 
+    @property
+    def evaluations(self) -> int:
+        """How often `predict` asks the network."""
+        return self.steps
+
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
         self.flow.check(network)
         return {"net": network}
@@ -49,7 +55,5 @@ class Objective(nn.Module):
     ) -> Iterator[tuple[str, Tensor]]:
         yield "net", self.flow.step(players["net"], batch, rng, self._log).loss
 
-    def predict(
-        self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None, steps: int | None = None
-    ) -> Tensor:
+    def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None, steps: int | None = None) -> Tensor:
         return predict(network, batch, steps or self.steps)

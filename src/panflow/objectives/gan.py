@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from panflow.generative import paths
+from panflow.generative.noise import Draw
 from panflow.generative.paths import arrive
 from panflow.objectives import otfm
 from panflow.objectives._common import Log
@@ -104,8 +105,8 @@ class Objective(nn.Module):
             loss = loss + 0.5 * game.options.r1 * game.r1_every * penalty
         yield "critic", loss
 
-    def predict(self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None) -> Tensor:
-        return self.game.predict(network, batch, rng)
+    def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None) -> Tensor:
+        return self.game.predict(network, batch, noise)
 
     def _back(self, end: Tensor, draw: Step, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """What the critic sees of the end of a path, and the time that it is told."""

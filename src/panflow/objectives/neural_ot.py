@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from panflow.generative.noise import Draw
 from panflow.objectives import otfm
 from panflow.types import Batch
 
@@ -82,5 +83,5 @@ class Objective(nn.Module):
             if player == "net" and int(self.game.step) % self.t_steps_per_v:
                 return  # the critic's loss is not even computed
 
-    def predict(self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None) -> Tensor:
-        return self.game.predict(network, batch, rng)
+    def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None) -> Tensor:
+        return self.game.predict(network, batch, noise)

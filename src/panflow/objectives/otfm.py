@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from panflow.errors import InputError
+from panflow.generative.noise import Draw
 from panflow.generative.paths import arrive
 from panflow.networks._critic import Critic
 from panflow.objectives._common import Log, bare, predict, sample_means, valid, whole
@@ -151,6 +152,11 @@ class Objective(nn.Module):
     def log(self) -> dict[str, float]:
         return self._log.read()
 
+    @property
+    def evaluations(self) -> int:
+        """How often `predict` asks the network."""
+        return self.steps
+
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
         self.flow.check(network)
         if self.options.w == 0:
@@ -213,9 +219,7 @@ class Objective(nn.Module):
             spat = Modulation.of(whole(batch), batch.ms_up, batch.unit)(fused) / energy
         return spec, spat
 
-    def predict(
-        self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None, steps: int | None = None
-    ) -> Tensor:
+    def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None, steps: int | None = None) -> Tensor:
         return predict(network, batch, steps or self.steps)
 
 

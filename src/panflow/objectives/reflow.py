@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from panflow.generative.noise import Draw, Noise
 from panflow.objectives._common import Log, ask, mean, reconstruction, target, valid
 from panflow.objectives._noise import follow, from_noise, frozen, mixed, needs_flow, normal, uniform
 from panflow.types import Batch
@@ -65,6 +66,6 @@ class Objective(nn.Module):
         if taught:
             follow(teacher, network, self.ema)
 
-    def predict(self, network: nn.Module, batch: Batch, rng: torch.Generator | None = None) -> Tensor:
-        noise = normal(batch.ms_up, rng)
-        return self.scale * from_noise(network, batch, noise, self.scale, self.predict_steps)
+    def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None) -> Tensor:
+        start = (noise or Noise())(batch.ms_up, 0)
+        return self.scale * from_noise(network, batch, start, self.scale, self.predict_steps)

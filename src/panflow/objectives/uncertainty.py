@@ -30,6 +30,11 @@ class Objective(nn.Module):
     def log(self) -> dict[str, float]:
         return self._log.read()
 
+    @property
+    def evaluations(self) -> int:
+        """How often `predict` asks the network."""
+        return 1
+
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
         return {"net": network}
 
@@ -58,5 +63,5 @@ class Objective(nn.Module):
         self._log.start(loss=loss, l1=l1, **reconstruction(answer, wanted, mask, which))
         yield "net", loss
 
-    def predict(self, network: nn.Module, batch: Batch, rng: Any = None) -> Tensor:
+    def predict(self, network: nn.Module, batch: Batch, noise: Any = None) -> Tensor:
         return predict(network, batch)

@@ -73,6 +73,7 @@ def window(pair: Pair, top: int, bottom: int, left: int, right: int, halo: int |
         reference=fine(pair.reference),
         phase=phase,
         core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
+        origin=(pair.origin[0] + top, pair.origin[1] + left),
     )
 
 

@@ -275,6 +275,7 @@ class Source:
             phase,
             self.sensor,
             core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
+            origin=(top, left),
         )
         return pair, *(None if v is None else v[None, None] for v in (pan_valid, ms_valid))
 
