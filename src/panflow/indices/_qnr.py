@@ -3,13 +3,17 @@
 Planes are the bands and, last, PAN, so that one block's Q matrix serves both indices.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
+from panflow import registry
 from panflow.arrays import namespace
 from panflow.errors import InputError
 from panflow.indices._aligned import shrink_aligned
 from panflow.indices._blocks import masked, spread
-from panflow.indices._case import Case
+from panflow.indices._case import Case, evaluate
 from panflow.indices._reproject import coarse_case, coarse_valid
 from panflow.indices._stats import Sums, mean, ratio
 from panflow.indices._uqi import block_quality
@@ -31,33 +35,54 @@ def sides(case: Case, variant: str, block: int) -> Sides:
     return fused, case.once(("ms side", variant, block), partial(_ms_side, case, variant, block))
 
 
-def parts(case: Case, variant: str, block: int) -> tuple[Sums, Sums] | None:
-    """Sums of Q [B, K, K] over the blocks of the fused side and of the MS side; None of one window."""
-    if variant == "global":
-        return None
-    fused, ms = (_sums(case, *side, block) for side in sides(case, variant, block))
-    return fused, ms
+@dataclass(frozen=True)
+class Change:
+    """How far fusion changes Q, averaged over blocks side by side: D_lambda and D_s, which measure it in `distance`.
 
+    Every variant has its own MS side (`sides`).
+    """
 
-def averages(case: Case, variant: str, block: int) -> list[Array]:
-    """Mean Q over the blocks of the fused side and of the MS side, each [B, K, K]."""
-    if variant == "global":
-        return [q[:, 0, 0] for q, _ in sides(case, variant, block)]
-    return [part.mean for part in parts(case, variant, block) or ()]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    unit: ClassVar[str] = ""
+    better: ClassVar[str] = "lower"
+    ideal: ClassVar[float] = 0.0
+    needs: ClassVar[str] = "pair"
+    citation: ClassVar[str] = "alparone2008"
+    variants: ClassVar[tuple[str, ...]]
 
+    variant: str = "toolbox"
+    block: int = 32
 
-def block_difference(case: Case, variant: str, block: int) -> Array:
-    """Q of the fused side less Q of the MS side in every block, [B, n, m, K, K]."""
-    if variant not in ("toolbox", "2015"):
-        raise InputError(f"the variant {variant!r} has no map: its two sides have no blocks in common")
-    (fused, _), (ms, _) = sides(case, variant, block)
-    return fused - ms
+    def __post_init__(self) -> None:
+        registry.closest(f"variant of {self.title}", self.variant, self.variants)
 
+    def __call__(self, case: Case) -> Array:
+        if self.variant == "global":
+            return self.value([q[:, 0, 0] for q, _ in sides(case, self.variant, self.block)], case)
+        return evaluate(self, case)
 
-def block_map(case: Case, values: Array, block: int) -> Array:
-    """Values of blocks at PAN scale as a map [B, H, W]."""
-    size = case.own(case.fused).shape[-2:]
-    return masked(case.framed(spread(values, block, size)), case.valid)
+    def parts(self, case: Case) -> tuple[Sums, ...] | None:
+        """Sums of Q [B, K, K] over the blocks of the fused side and of the MS side; None of one window."""
+        if self.variant == "global":
+            return None
+        return tuple(_sums(case, *side, self.block) for side in sides(case, self.variant, self.block))
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        fused, ms = means
+        return self.distance(fused - ms)
+
+    def map(self, case: Case) -> Array:
+        """The same within every block."""
+        if self.variant not in ("toolbox", "2015"):
+            raise InputError(f"the variant {self.variant!r} has no map: its two sides have no blocks in common")
+        (fused, _), (ms, _) = sides(case, self.variant, self.block)
+        local = spread(self.distance(fused - ms), self.block, case.own(case.fused).shape[-2:])
+        return masked(case.framed(local), case.valid)
+
+    def distance(self, difference: Array) -> Array:
+        """Differences of Q, [..., K, K], as one number, [...]."""
+        raise NotImplementedError
 
 
 def reduced_pan(pair: Pair) -> Array:
