@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from panflow.cli._options import names, scene
 from panflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,24 +21,20 @@ if TYPE_CHECKING:
 @click.option("--pan", help="The PAN file.")
 @click.option("--ms", multiple=True, metavar="MS [MS ...]", help="MS: a multi-band file, band files, or file,band=n.")
 @click.option("--reference", metavar="FILE", help="The truth on the same grid, where there is one.")
-@click.option("--indices", metavar="SET|NAME,...", help="toolbox, otfm, unipan, or names of `panflow names indices`.")
-@click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto.")
-@click.option("--bands", metavar="NAME,...", help="Band names where files lack them, e.g. red,green,blue,nir.")
 @click.option(
-    "--register",
-    default="auto",
-    show_default=True,
-    metavar="auto|off|DY,DX",
-    help="The offset of MS in PAN pixels: measured, as georeferenced, or as given (rows, columns).",
+    "--indices",
+    metavar="SET|NAME,...",
+    callback=names,
+    help="toolbox, otfm, unipan, or names of `panflow names indices`.",
 )
-@click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare.")
+@scene
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Also write the indices as CSV.")
 @click.option("--maps", type=click.Path(path_type=Path), help="A folder for maps: pictures (.png) and arrays (.npy).")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Up to which a scene is computed whole.  [default: 4GiB]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
-def command(files, ms, indices, bands, csv_file, max_memory, quiet, as_json, **options) -> None:
+def command(files, ms, indices, csv_file, max_memory, quiet, as_json, **options) -> None:
     """Judge FUSED, a sharpened file of any tool: without reference by PAN and MS, with one by the reference.
 
     FUSED comes first, and lies on the pixels of PAN (or of the reference). Besides the indices, with their 95 %
@@ -56,8 +53,7 @@ def command(files, ms, indices, bands, csv_file, max_memory, quiet, as_json, **o
         found = assess_file(
             fused,
             ms=[*ms, *more],
-            indices=_choice(indices),
-            bands=tuple(name.strip() for name in bands.split(",")) if bands else (),
+            indices=indices[0] if len(indices) == 1 else list(indices) or None,  # one may be a set
             max_memory=_mib(max_memory),
             progress=progress,
             **options,
@@ -75,12 +71,6 @@ def command(files, ms, indices, bands, csv_file, max_memory, quiet, as_json, **o
         click.echo(f"{name.ljust(max(len(name) for name, _ in lines))}  {value}")
     for warning in found.warnings:
         click.echo(f"note: {warning}", err=True)
-
-
-def _choice(text: str | None) -> str | list[str] | None:
-    """A set's or an index's name, or several names."""
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    return names if len(names) > 1 else names[0] if names else None
 
 
 def _table(found: Assessment) -> Table:

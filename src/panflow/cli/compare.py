@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from panflow.cli._options import names, scene
 from panflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,26 +17,23 @@ if TYPE_CHECKING:
 
 @click.command("compare", short_help="Run methods on the same crops of a scene, and tell which is best.")
 @click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...]")
-@click.option("--methods", "-m", metavar="NAME,...", help="Methods, models or model files.  [default: all methods]")
+@click.option(
+    "--methods",
+    "-m",
+    metavar="NAME,...",
+    callback=names,
+    help="Methods, models or model files.  [default: all methods]",
+)
 @click.option("--crops", default=3, show_default=True, type=click.IntRange(min=1), help="From least to most textured.")
 @click.option("--side", default=512, show_default=True, type=click.IntRange(min=128), help="Of a crop, in PAN pixels.")
 @click.option("--out", metavar="DIR", help="A folder for contact sheets of the crops (PNG).")
-@click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto.")
-@click.option("--bands", metavar="NAME,...", help="Band names where files lack them, e.g. red,green,blue,nir.")
-@click.option(
-    "--register",
-    default="auto",
-    show_default=True,
-    metavar="auto|off|DY,DX",
-    help="The offset of MS in PAN pixels: measured, as georeferenced, or as given (rows, columns).",
-)
-@click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare.")
+@scene
 @click.option("--device", default="auto", show_default=True, help="Of learned models: auto, cpu, cuda or mps.")
 @click.option("--csv", "csv_file", type=click.Path(), help="Also write the table as CSV.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
-def command(files, methods, bands, csv_file, markdown, as_json, quiet, **options) -> None:
+def command(files, methods, csv_file, markdown, as_json, quiet, **options) -> None:
     """Run methods on the least, the median and the most textured crop of a scene.
 
     At full resolution they are judged without reference (D_lambda_K, D_s, HQNR, D_rho), and by Wald's protocol, on
@@ -50,13 +48,11 @@ def command(files, methods, bands, csv_file, markdown, as_json, quiet, **options
     if len(files) < 2:
         raise InputError("expected PAN and MS")
     pan, *ms = files
-    names = [name.strip() for name in methods.split(",")] if methods else list(registry.names("methods"))
     with progress_bar(quiet or as_json) as progress:
         found = compare_files(
             pan,
             ms,
-            names,
-            bands=tuple(name.strip() for name in bands.split(",")) if bands else (),
+            list(methods or registry.names("methods")),
             progress=progress,
             **options,
         )

@@ -1,0 +1,39 @@
+"""Options that commands share."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable | click.Command)
+
+
+def names(_ctx: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Of an option's NAME,...: the names."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+SCENE = (
+    click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto."),
+    click.option(
+        "--bands",
+        metavar="NAME,...",
+        callback=names,
+        help="Band names where files lack them, e.g. red,green,blue,nir.",
+    ),
+    click.option(
+        "--register",
+        default="auto",
+        show_default=True,
+        metavar="auto|off|DY,DX",
+        help="The offset of MS in PAN pixels: measured, as georeferenced, or as given (rows, columns).",
+    ),
+    click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare."),
+)
+
+
+def scene(command: F) -> F:
+    """--sensor, --bands, --register and --nodata: what is said of the files of PAN and MS."""
+    for option in reversed(SCENE):
+        command = option(command)
+    return command
