@@ -63,7 +63,7 @@ def make_pair(
         raise InputError(f"pan has a batch of {pan.shape[0]}, ms one of {ms.shape[0]}: expected the same")
     if 0 in pan.shape or 0 in ms.shape:
         raise InputError(f"pan has shape {tuple(pan.shape)} and ms {tuple(ms.shape)}: expected at least one pixel")
-    ratio = tuple(ratio_of(a, b) for a, b in zip(pan.shape[-2:], ms.shape[-2:]))
+    ratio = ratio_of(pan.shape[-2], ms.shape[-2]), ratio_of(pan.shape[-1], ms.shape[-1])
     if min(ratio) < 1 or max(ratio) <= 1:
         raise GeometryError(
             f"pan ({pan.shape[-2]} x {pan.shape[-1]}) is not finer than ms ({ms.shape[-2]} x {ms.shape[-1]}): "

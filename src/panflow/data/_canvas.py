@@ -67,7 +67,8 @@ class Canvas:
         """The labels under those of the points that lie on the canvas."""
         height, width = self.shape
         cells = [(int(x), int(y)) for x, y in self._pixels(points)]
-        return {self.images["label"].getpixel(c) for c in cells if 0 <= c[0] < width and 0 <= c[1] < height}
+        inside = [(x, y) for x, y in cells if 0 <= x < width and 0 <= y < height]
+        return {self.images["label"].getpixel(c) for c in inside}  # type: ignore[misc]  # int: it has one channel
 
     def is_on(self, points: np.ndarray, materials: tuple[str, ...]) -> bool:
         """Whether all points [N, 2] show one of these materials."""

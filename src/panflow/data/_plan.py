@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Road:
     def half(self) -> float:
         return HALF[self.kind]
 
-    def uv(self, t: object, aside: float = 0.0) -> tuple:
+    def uv(self, t: object, aside: float = 0.0) -> tuple[Any, Any]:
         """The place's coordinates at t along the road, `aside` metres from its axis."""
         return (self.line + aside, t) if self.axis == 0 else (t, self.line + aside)
 

@@ -54,13 +54,15 @@ def _flat(canvas: Canvas, b: Building) -> None:
     rng = canvas.rng
     centre, tone = b.corners.mean(axis=0), rng.uniform(0.8, 1.15)
     canvas.fill(b.corners, b.material, tone=tone * 1.25, shadow=0)
-    canvas.fill(rectangle(centre, *b.axes, (b.size[0] - 1, b.size[1] - 1)), b.material, tone=tone, shadow=0)
+    canvas.fill(
+        rectangle(centre, b.axes[0], b.axes[1], (b.size[0] - 1, b.size[1] - 1)), b.material, tone=tone, shadow=0
+    )
     for offset in np.arange(-b.size[0] / 2 + 3, b.size[0] / 2 - 2, rng.choice([3.0, 5.0, 6.0])):
         seam = centre + b.axes[0] * offset + np.outer([-0.46, 0.46], b.axes[1]) * b.size[1]
         canvas.stroke(seam, 0.25, tone=tone * 0.86)
     for _ in range(int(b.size[0] * b.size[1] / 120)):
         spot = centre + (rng.uniform(-0.42, 0.42, 2) * b.size) @ b.axes
-        box = rectangle(spot, *b.axes, rng.uniform(1.2, 3.2, 2))
+        box = rectangle(spot, b.axes[0], b.axes[1], rng.uniform(1.2, 3.2, 2))
         canvas.cast(box, rng.uniform(0.8, 2.0))
         canvas.fill(box, str(rng.choice(["metal", "concrete", "slate"])), tone=rng.uniform(0.7, 1.1), shadow=0)
 

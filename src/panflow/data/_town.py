@@ -24,7 +24,7 @@ def houses(place: Place, block: Block) -> None:
             wide = min(rng.uniform(15, 22), u1 - u)
             if u1 - u - wide < 11:
                 wide = u1 - u
-            lot, centre = (u, u + wide, *sorted((front, back))), u + wide / 2
+            lot, centre = (u, u + wide, min(front, back), max(front, back)), u + wide / 2
             u += wide
             if not canvas.inside(frame(centre, front)):
                 continue

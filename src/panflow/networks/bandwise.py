@@ -56,8 +56,8 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList(Block(width, d) for d in dilations)
         self.exchange = Exchange(width)
         self.head = nn.Conv2d(width, 2, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, t: Tensor, *, pan: Tensor, correlation: Tensor, **inputs: Tensor) -> Tensor:
         level, detail = inputs["level"], inputs["detail"]
