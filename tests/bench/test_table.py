@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -108,6 +109,23 @@ def test_matrix_means_over_networks_and_compares_with_the_baseline():
     (cell,) = made.rows[0][1]
     assert cell.mean == pytest.approx(0.6 + 0.5 + 0.2) and cell.delta == pytest.approx(0.2)
     assert formats.text(cell, made.heads[0]) == "1.300 (+0.200)"
+
+
+def test_rows_over_seeds_deviate_by_seed_and_not_by_image():
+    seeds = {"0": [1.0, 5.0], "1": [3.0, 9.0]}
+    made = [
+        (
+            Method(f"trained, {seed}, L1", "exp", tags={"seed": seed, "objective": "L1"}),
+            replace(result("any", k, SAM=value), tags={"seed": seed}),
+        )
+        for seed, values in seeds.items()
+        for k, value in enumerate(values)
+    ]
+    (built,) = table.build(plan(layout=Layout(over="seed")), rows({"exp": [7.0, 9.0]}) + made)
+    cell = cells(built)["L1"]
+    assert list(cells(built)) == ["exp", "L1"] and list(cell.values) == ["0", "1"]
+    assert (cell.mean, cell.std) == (4.5, pytest.approx(3 / math.sqrt(2)))
+    assert cells(built)["exp"].std == pytest.approx(math.sqrt(2))
 
 
 class Cells(HTMLParser):

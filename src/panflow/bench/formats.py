@@ -11,7 +11,10 @@ from pathlib import Path
 
 from panflow.bench.table import Cell, Head, Table
 
-NOTE = "± over the images; ≈: not significantly worse than the best (paired bootstrap over the images, 5 %)"
+NOTE = (
+    "± over the images, or over the seeds where a row has several; "
+    "≈: not significantly worse than the best (paired bootstrap over the images, 5 %)"
+)
 MATRIX = "in brackets: difference from the baseline; *: significant (paired bootstrap over the images, 5 %)"
 
 

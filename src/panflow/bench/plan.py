@@ -81,12 +81,14 @@ class Layout:
     """How results become tables. kind: "methods" (rows are methods, one table a set of data), "matrix" (rows are the
     choices of the axis `rows`, columns the data, one table an index) or "curves" (over the numbers of the axis `rows`).
 
-    against: (axis, choice), the baseline of matrices and curves; every other choice is compared with it.
+    against: (axis, choice), the baseline of matrices and curves; every other choice is compared with it. over: an axis
+    whose choices are repetitions, as seeds are: tables of methods have one row for all of them, with their deviation.
     """
 
     kind: str = "methods"
     rows: str = ""
     against: tuple[str, str] = ("", "")
+    over: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,9 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """values: of every image, by its name. rank: 1 best, 2 second, 0 neither. same: not significantly worse than the
-    best. delta, p: against a baseline, and the chance of as large a difference where there is none. paper: what was
-    published: (mean, deviation or nan, difference from the baseline or nan)."""
+    """values: of every image, by its name, or of every repetition. rank: 1 best, 2 second, 0 neither. same: not
+    significantly worse than the best. delta, p: against a baseline, and the chance of as large a difference where there
+    is none. paper: what was published: (mean, deviation or nan, difference from the baseline or nan)."""
 
     values: dict[str, float] = field(default_factory=dict)
     rank: int = 0
@@ -57,7 +57,7 @@ class Cell:
 
     @property
     def std(self) -> float:
-        """Over the images, with n - 1; nan for a single one."""
+        """Over the images or repetitions, with n - 1; nan for a single one."""
         return statistics.stdev(self.values.values()) if len(self.values) > 1 else math.nan
 
 
@@ -99,20 +99,21 @@ def _paper(name: str) -> dict[str, Any]:
 
 def _methods(plan: Plan, rows: Rows, data: str, paper: dict[str, Any]) -> Table:
     """One set of data: a row a method."""
+    over = plan.layout.over
     results: dict[str, list[Result]] = defaultdict(list)
     for method, result in rows:
         if result.data == data:
-            results[method.label].append(result)
+            results[_row(method, over)].append(result)
     heads, columns = [], []
     for column in plan.indices:
         name = label(column)
-        cells = [_cell(r, lambda result, name=name: result.indices.get(name)) for r in results.values()]
+        cells = [_cell(r, lambda result, name=name: result.indices.get(name), over) for r in results.values()]
         if any(cell.values for cell in cells):
             heads.append(Head(name, load_index(column.index).better, column.digits))
             columns.append(_ranked(cells, heads[-1], plan.seed))
     for measure in plan.measures:
         heads.append(Head(TITLES[measure], digits=MEASURES[measure]))
-        columns.append([_cell(r, lambda result, m=measure: getattr(result, m)) for r in results.values()])
+        columns.append([_cell(r, lambda result, m=measure: getattr(result, m), over) for r in results.values()])
     published = paper.get("tables", {}).get(data, {})
     titles = tuple(head.title for head in heads)
     made = [
@@ -122,10 +123,21 @@ def _methods(plan: Plan, rows: Rows, data: str, paper: dict[str, Any]) -> Table:
     return Table(data, tuple(heads), tuple(made), paper.get("source", "") if published else "")
 
 
-def _cell(results: Iterable[Result], value: Any) -> Cell:
-    """Of a method's results; an image that was measured under both protocols counts once for each."""
-    found = {f"{result.image}, {result.protocol}": value(result) for result in results}
-    return Cell({image: float(v) for image, v in found.items() if v is not None})
+def _row(method: Method, over: str) -> str:
+    """The method's label without its choice on the axis of repetitions."""
+    if over not in method.tags:
+        return method.label
+    return ", ".join(choice for axis, choice in method.tags.items() if axis != over)
+
+
+def _cell(results: Iterable[Result], value: Any, over: str) -> Cell:
+    """Of a row's results: the value of every image (one measured under both protocols counts once for each), or where
+    the row has repetitions the mean of every one."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for result in results:
+        if (own := value(result)) is not None:
+            found[result.tags.get(over) or f"{result.image}, {result.protocol}"].append(float(own))
+    return Cell({name: statistics.fmean(values) for name, values in found.items()})
 
 
 def _beside(cell: Cell, published: dict[str, Any], row: str, column: str) -> Cell:
