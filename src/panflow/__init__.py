@@ -1,7 +1,8 @@
 """Pansharpening: fuse a sharp panchromatic band with coarse multispectral bands.
 
 The few public functions, imported when touched:
-sharpen, degrade, assess on arrays; sharpen_file on files; load, names; train, benchmark.
+sharpen, degrade, assess on arrays; sharpen_file, degrade_file, assess_file, compare_files on files; load, names;
+train, benchmark.
 """
 
 __version__ = "0.1.0"
