@@ -1,17 +1,17 @@
 """The fused image brought back to the MS grid, to be judged by MS itself [scarpa2022]."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from panflow import registry
 from panflow.arrays import namespace
-from panflow.indices._case import Case
-from panflow.indices._stats import mean
+from panflow.indices._case import Additive, Case, evaluate
+from panflow.indices._stats import Sums, mean
 from panflow.indices._windows import local_correlation
 from panflow.ops.kernels import TAPS, Separable, gaussian_window_design, separate
 from panflow.ops.moments import ms_core
@@ -38,6 +38,41 @@ def reprojected(case: Case, phase: str = "searched", year: int = 2022) -> Case:
     """
     registry.closest("phase", phase, ("searched", "nominal"))
     return case.once(("reprojected", phase, year), lambda: _reproject(case, phase, year))
+
+
+@dataclass(frozen=True)
+class Reprojected:
+    """An index with reference, of the fused image filtered by the sensor's MTF and decimated, against MS.
+
+    phase: "searched" (as published: the whole PAN pixel that fits best, band by band) or "nominal" (the pair's).
+    """
+
+    title: ClassVar[str]
+    unit: ClassVar[str] = ""
+    better: ClassVar[str]
+    ideal: ClassVar[float]
+    needs: ClassVar[str] = "pair"
+    summary: ClassVar[str]
+    citation: ClassVar[str] = "scarpa2022"
+
+    phase: str = "searched"
+
+    def plain(self) -> Additive:
+        """The index that is computed at MS scale."""
+        raise NotImplementedError
+
+    def seen(self, case: Case) -> Case:
+        """What it is computed of."""
+        return reprojected(case, self.phase)
+
+    def __call__(self, case: Case) -> Array:
+        return evaluate(self, case)
+
+    def parts(self, case: Case) -> tuple[Sums, ...] | None:
+        return self.plain().parts(self.seen(case))
+
+    def value(self, means: Sequence[Array], case: Case) -> Array:
+        return self.plain().value(means, case)
 
 
 def _reproject(case: Case, phase: str, year: int) -> Case:

@@ -1,44 +1,28 @@
 """R-Q: universal quality index of the reprojected fused image against MS [scarpa2022]."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from panflow.indices import q_avg
-from panflow.indices._case import Case, evaluate
-from panflow.indices._reproject import reprojected
-from panflow.indices._stats import Sums
+from panflow.indices._case import Case
+from panflow.indices._reproject import Reprojected
 from panflow.types import Array
 
 
 @dataclass(frozen=True)
-class Index:
-    """`q_avg` of the fused image, filtered by the sensor's MTF and decimated, with MS as the reference.
-
-    phase: "searched" (as published: the whole PAN pixel that fits best, band by band) or "nominal" (the pair's).
-    window: pixels of MS.
-    """
+class Index(Reprojected):
+    """`q_avg` of the reprojected fused image. window: pixels of MS."""
 
     title: ClassVar[str] = "R-Q"
-    unit: ClassVar[str] = ""
     better: ClassVar[str] = "higher"
     ideal: ClassVar[float] = 1.0
-    needs: ClassVar[str] = "pair"
     summary: ClassVar[str] = "universal quality index of the reprojected fused image against MS"
-    citation: ClassVar[str] = "scarpa2022"
 
-    phase: str = "searched"
     window: int = 32
 
-    def __call__(self, case: Case) -> Array:
-        return evaluate(self, case)
-
-    def parts(self, case: Case) -> tuple[Sums, ...]:
-        return q_avg.Index(self.window).parts(reprojected(case, self.phase))
-
-    def value(self, means: Sequence[Array], case: Case) -> Array:
-        return q_avg.Index(self.window).value(means, case)
+    def plain(self) -> q_avg.Index:
+        return q_avg.Index(self.window)
 
     def map(self, case: Case) -> Array:
         """On the MS grid, [B, h, w]."""
-        return q_avg.Index(self.window).map(reprojected(case, self.phase))
+        return self.plain().map(self.seen(case))
