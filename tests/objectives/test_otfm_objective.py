@@ -250,7 +250,7 @@ def test_the_penalty_is_lazy_and_counts_for_the_steps_between(batch):
     assert [gap > 0 for gap in gaps] == [False, False, True] * 2
     again = Objective(r1=0.7, r1_every=3)
     again.load_state_dict(objective.state_dict())
-    assert again.step == 6
+    assert again.game.step == 6
 
 
 @pytest.mark.parametrize("critic", ["folded", "joint"])
@@ -275,7 +275,7 @@ def test_a_folded_critic_serves_any_number_of_bands(batch):
 
 def test_the_paper_reading(batch):
     objective = Objective("paper", r1=0.5)
-    o = objective.options
+    o = objective.reading
     assert (o.w, o.tau, o.lambda_spec, o.lambda_spat, o.f, o.t_law) == (1, 1, 1, 1, "exp", "uniform")
     assert o.estimate == "sum" and o.sigma == 1 and o.critic_norm == "batch" and o.r1 == 0.5
     network = Denoiser()

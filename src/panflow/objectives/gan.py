@@ -11,13 +11,15 @@ from torch.nn.functional import softplus
 from panflow.generative import paths
 from panflow.generative.noise import Draw
 from panflow.generative.paths import arrive
-from panflow.objectives import otfm
-from panflow.objectives._common import Log
 from panflow.objectives._flow import Step
-from panflow.objectives._game import slope, turned_up
+from panflow.objectives._game import Game, Options, Rules
 from panflow.objectives._noise import normal
-from panflow.objectives.otfm import Sight, _frozen
 from panflow.types import Batch
+
+RULES = Rules(
+    network=lambda fake: softplus(-fake).mean(),
+    critic=lambda fake, real: softplus(fake).mean() + softplus(-real).mean(),
+)
 
 
 class Objective(nn.Module):
@@ -49,34 +51,18 @@ class Objective(nn.Module):
         condition_critic: bool = True,
         steps: int = 1,
     ):
+        shared = Options.among(locals())
         super().__init__()
-        self.back = back
-        self.game = otfm.Objective(
-            w=w,
-            r1=r1,
-            r1_every=r1_every,
-            t_law=t_law,
-            p1=p1,
-            bridge_sigma=bridge_sigma,
-            sigma=sigma,
-            ramp=ramp,
-            begin=begin,
-            critic=critic,
-            critic_norm=critic_norm,
-            critic_width=critic_width,
-            condition_critic=condition_critic,
-            steps=steps,
-        )
-        self._log = Log()
+        self.back, self.game = back, Game(shared)
 
     @property
     def log(self) -> dict[str, float]:
-        return self._log.read()
+        return self.game.log.read()
 
     @property
     def evaluations(self) -> int:
         """How often `predict` asks the network."""
-        return self.game.steps
+        return self.game.options.steps
 
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
         return self.game.players(network, bands)
@@ -84,29 +70,17 @@ class Objective(nn.Module):
     def losses(
         self, players: dict[str, nn.Module], batch: Batch, rng: torch.Generator | None = None, *, progress: float = 1.0
     ) -> Iterator[tuple[str, Tensor]]:
-        game = self.game
-        game.step += 1
-        draw = game.flow.step(players["net"], batch, rng, self._log)
-        if not game.options.w or progress < game.begin:
+        draw = self.game.draw(players["net"], batch, rng)
+        if not self.game.begun(progress):
             yield "net", draw.loss
             return
-        sight = Sight(batch, draw.energy, game.folded, game.options.condition_critic)
         fake, when = self._back(arrive(draw.z, draw.t, draw.s), draw, rng)
-        w = turned_up(game.options.w, progress, game.begin, game.options.ramp)
-        yield "net", draw.loss + w * softplus(-_frozen(players["critic"], sight(fake), when)).mean()
-
-        truth = sight.standard(self._back(draw.x1, draw, rng)[0]).requires_grad_()
-        v_fake, v_real = players["critic"](sight(fake.detach()), when), players["critic"](sight.join(truth), when)
-        loss = softplus(v_fake).mean() + softplus(-v_real).mean()
-        self._log.add(w=w, v_real=v_real.mean(), v_fake=v_fake.mean(), critic=loss)
-        if game.options.r1 and int(game.step) % game.r1_every == 0:
-            penalty = slope(v_real, truth)
-            self._log.add(r1=penalty)
-            loss = loss + 0.5 * game.options.r1 * game.r1_every * penalty
-        yield "critic", loss
+        real, _ = self._back(draw.x1, draw, rng)
+        sight = self.game.sight(batch, draw.energy)
+        yield from self.game.turn(players["critic"], sight, (fake, real), when, draw.loss, RULES, progress)
 
     def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None) -> Tensor:
-        return self.game.predict(network, batch, noise)
+        return self.game.predict(network, batch)
 
     def _back(self, end: Tensor, draw: Step, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """What the critic sees of the end of a path, and the time that it is told."""

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from panflow.generative.noise import Draw
-from panflow.objectives import otfm
+from panflow.generative.paths import arrive
+from panflow.objectives._common import sample_means, valid
+from panflow.objectives._game import Game, Options, Rules
 from panflow.types import Batch
 
 
@@ -40,37 +42,18 @@ class Objective(nn.Module):
         condition_critic: bool = True,
         steps: int = 1,
     ):
+        shared = Options.among({**locals(), "r1_every": 1})  # at every one of the critic's rare steps
         super().__init__()
-        self.game = otfm.Objective(
-            w=w,
-            tau=tau,
-            lambda_spec=0.0,
-            lambda_spat=0.0,
-            f="identity",
-            r1=r1,
-            r1_every=1,  # at every one of the critic's rare steps
-            t_law=t_law,
-            p1=p1,
-            bridge_sigma=bridge_sigma,
-            sigma=sigma,
-            ramp=ramp,
-            begin=begin,
-            critic=critic,
-            critic_norm=critic_norm,
-            critic_width=critic_width,
-            condition_critic=condition_critic,
-            steps=steps,
-        )
-        self.t_steps_per_v = t_steps_per_v
+        self.tau, self.t_steps_per_v, self.game = tau, t_steps_per_v, Game(shared)
 
     @property
     def log(self) -> dict[str, float]:
-        return self.game.log
+        return self.game.log.read()
 
     @property
     def evaluations(self) -> int:
         """How often `predict` asks the network."""
-        return self.game.steps
+        return self.game.options.steps
 
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
         return self.game.players(network, bands)
@@ -78,10 +61,22 @@ class Objective(nn.Module):
     def losses(
         self, players: dict[str, nn.Module], batch: Batch, rng: torch.Generator | None = None, *, progress: float = 1.0
     ) -> Iterator[tuple[str, Tensor]]:
-        for player, loss in self.game.losses(players, batch, rng, progress=progress):
-            yield player, loss
-            if player == "net" and int(self.game.step) % self.t_steps_per_v:
-                return  # the critic's loss is not even computed
+        draw = self.game.draw(players["net"], batch, rng)
+        if not self.game.begun(progress):
+            yield "net", draw.loss
+            return
+        z1 = arrive(draw.z, draw.t, draw.s)
+        cost = self.tau * (sample_means(z1**2, valid(batch)) / draw.energy)
+        self.game.log.add(cost=cost.mean())
+        rules = Rules(
+            lambda fake: (cost - fake).mean(),
+            lambda fake, real: (fake - cost.detach()).mean() + (-real).mean(),
+        )
+        sight, ends = self.game.sight(batch, draw.energy), (z1, draw.x1)
+        turn = self.game.turn(players["critic"], sight, ends, draw.t, draw.loss, rules, progress)
+        yield next(turn)
+        if int(self.game.step) % self.t_steps_per_v == 0:  # else the critic's loss is not even computed
+            yield from turn
 
     def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None) -> Tensor:
-        return self.game.predict(network, batch, noise)
+        return self.game.predict(network, batch)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from panflow.errors import InputError
 from panflow.generative.noise import Draw
 from panflow.generative.paths import arrive
-from panflow.networks._critic import Critic
-from panflow.objectives._common import Log, bare, predict, sample_means, valid, whole
-from panflow.objectives._flow import Flow
+from panflow.objectives._common import sample_means, valid, whole
+from panflow.objectives._game import Game, Options, Rules
 from panflow.objectives._pan import Modulation, spectral
 from panflow.registry import closest
 from panflow.types import Batch
@@ -48,7 +46,7 @@ ESTIMATES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Options:
+class Reading:
     """What the two readings of Algorithm 1 settle; every field is a recipe key, see `Objective`."""
 
     w: float = 0.005
@@ -67,8 +65,8 @@ class Options:
 
 
 READINGS = {
-    "resolved": Options(),
-    "paper": Options(
+    "resolved": Reading(),
+    "paper": Reading(
         w=1.0,
         tau=1.0,
         lambda_spec=1.0,
@@ -108,8 +106,6 @@ class Objective(nn.Module):
       critic_norm ("group", "batch"); condition_critic: it sees the residual beside ms_up and pan, not the image.
     """
 
-    step: Tensor
-
     def __init__(
         self,
         reading: str = "resolved",
@@ -135,40 +131,27 @@ class Objective(nn.Module):
         bridge_sigma: float = 0.0,
         steps: int = 1,
     ):
-        given = {key: value for key, value in locals().items() if key in Options.__annotations__ and value is not None}
+        given = {key: value for key, value in locals().items() if key in Reading.__annotations__ and value is not None}
+        o = replace(READINGS[closest("reading", reading, tuple(READINGS))], **given)
+        shared = Options.among({**locals(), **asdict(o)})
         super().__init__()
-        self.options = o = replace(READINGS[closest("reading", reading, tuple(READINGS))], **given)
+        self.reading = o
         self.f = CONJUGATES[closest("f", o.f, tuple(CONJUGATES))]
         self.estimate = ESTIMATES[closest("estimate", o.estimate, tuple(ESTIMATES))]
-        self.folded = closest("critic", o.critic, ("folded", "joint")) == "folded"
-        self.norm = closest("critic_norm", o.critic_norm, ("group", "batch"))
-        self.flow = Flow(o.t_law, p1, bridge_sigma, o.sigma)
-        self.critic_width, self.r1_every, self.begin, self.steps = critic_width, r1_every, begin, steps
+        self.game = Game(shared)
         self.outer_spec, self.outer_spat = outer_spec, outer_spat
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-        self._log = Log()
 
     @property
     def log(self) -> dict[str, float]:
-        return self._log.read()
+        return self.game.log.read()
 
     @property
     def evaluations(self) -> int:
         """How often `predict` asks the network."""
-        return self.steps
+        return self.game.options.steps
 
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
-        self.flow.check(network)
-        if self.options.w == 0:
-            return {"net": network}
-        if self.folded:
-            judged, told = 2, 2  # a band and the mean of all; its ms_up, PAN
-        elif bands is not None:
-            judged, told = bands, bands + 1
-        else:
-            raise InputError('a joint critic wants to know the number of bands: set critic = "folded" for any number')
-        channels = judged + told if self.options.condition_critic else judged
-        return {"net": network, "critic": Critic(channels, self.critic_width, self.norm, self.folded)}
+        return self.game.players(network, bands)
 
     def losses(
         self,
@@ -178,11 +161,8 @@ class Objective(nn.Module):
         *,
         progress: float = 1.0,
     ) -> Iterator[tuple[str, Tensor]]:
-        o = self.options
-        self.step += 1
-        draw = self.flow.step(players["net"], batch, rng, self._log)
+        o, draw, playing = self.reading, self.game.draw(players["net"], batch, rng), self.game.begun(progress)
         z1 = self.estimate(draw.z, draw.t, draw.s)
-        playing = o.w > 0 and progress >= self.begin
         spec, spat = self._pan_terms(z1, batch, draw.energy, playing)
         loss = draw.loss + (self.outer_spec * spec + self.outer_spat * spat).mean()
         if not playing:
@@ -190,79 +170,24 @@ class Objective(nn.Module):
             return
         transport = sample_means(z1**2, valid(batch)) / draw.energy
         cost = o.tau * transport + o.lambda_spec * spec + o.lambda_spat * spat
-        sight = Sight(batch, draw.energy, self.folded, o.condition_critic)
-        w = o.w * (min(1.0, (progress - self.begin) / o.ramp) if o.ramp else 1.0)
-        critic = players["critic"]
-        game = (cost - _frozen(critic, sight(z1), draw.t)).mean()
-        yield "net", loss + w * game
+        self.game.log.add(cost=cost.mean(), transport=transport.mean(), spec=spec.mean(), spat=spat.mean())
 
-        fake, cost = critic(sight(z1.detach()), draw.t), cost.detach()
-        truth = sight.standard(draw.x1).requires_grad_()
-        real = critic(sight.join(truth), draw.t)
-        loss = self.f(fake - cost).mean() + self.f(-real).mean()
-        self._log.add(w=w, v_real=real.mean(), v_fake=fake.mean(), critic=loss, cost=cost.mean())
-        self._log.add(transport=transport.mean(), spec=spec.mean(), spat=spat.mean())
-        if o.r1 and int(self.step) % self.r1_every == 0:
-            (slope,) = torch.autograd.grad(real.sum(), truth, create_graph=True)
-            penalty = (slope**2).sum() / len(truth)
-            self._log.add(r1=penalty)
-            loss = loss + 0.5 * o.r1 * self.r1_every * penalty
-        yield "critic", loss
+        def judge(fake: Tensor, real: Tensor) -> Tensor:
+            return self.f(fake - cost.detach()).mean() + self.f(-real).mean()
+
+        rules = Rules(lambda fake: (cost - fake).mean(), judge)
+        sight, ends = self.game.sight(batch, draw.energy), (z1, draw.x1)
+        yield from self.game.turn(players["critic"], sight, ends, draw.t, loss, rules, progress)
 
     def _pan_terms(self, z1: Tensor, batch: Batch, energy: Tensor, playing: bool) -> tuple[Tensor, Tensor]:
         """g_spec and g_spat of every member, [B]; zero where nobody asks for them."""
         spec = spat = torch.zeros(len(z1), device=z1.device)
         fused = batch.ms_up + batch.unit * z1
-        if self.outer_spec or (playing and self.options.lambda_spec):
+        if self.outer_spec or (playing and self.reading.lambda_spec):
             spec = spectral(fused, whole(batch), batch.unit) / energy
-        if self.outer_spat or (playing and self.options.lambda_spat):
+        if self.outer_spat or (playing and self.reading.lambda_spat):
             spat = Modulation.of(whole(batch), batch.ms_up, batch.unit)(fused) / energy
         return spec, spat
 
     def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None, steps: int | None = None) -> Tensor:
-        return predict(network, batch, steps or self.steps)
-
-
-def _frozen(critic: nn.Module, seen: Tensor, t: Tensor) -> Tensor:
-    """The critic's scores, through which only what it saw gets a gradient."""
-    critic = bare(critic)
-    critic.requires_grad_(False)
-    score = critic(seen, t)
-    critic.requires_grad_(True)
-    return score
-
-
-class Sight:
-    """What the critic is shown of a residual z [B, C, H, W]: [B, channels, H, W], or [B, C, channels, H, W] folded.
-
-    With the condition it is z / sigma beside ms_up and pan as the network sees them; without, the image itself, each
-    band with the mean and standard deviation of ms_up removed.
-    """
-
-    def __init__(self, batch: Batch, energy: Tensor, folded: bool, condition: bool):
-        self.folded, self.condition = folded, []
-        if condition:
-            if missing := {"ms_up", "pan"} - set(batch.inputs):
-                raise InputError(
-                    f"the critic is told {' and '.join(sorted(missing))}, for which the network does not ask: "
-                    "set condition_critic = false"
-                )
-            self.condition = [batch.inputs["ms_up"], batch.inputs["pan"]]
-            self.shift, self.scale = torch.zeros(()), energy.sqrt()
-        else:
-            middle = batch.ms_up.mean((2, 3), keepdim=True)
-            std = batch.ms_up.std((2, 3), keepdim=True).clamp_min(1e-6)
-            self.shift, self.scale = (batch.ms_up - middle) / std, std / batch.unit
-
-    def standard(self, z: Tensor) -> Tensor:
-        """The part that is judged, and whose gradient R1 limits."""
-        return z / self.scale + self.shift.to(z)
-
-    def join(self, judged: Tensor) -> Tensor:
-        if not self.folded:
-            return torch.cat([judged, *self.condition], dim=1)
-        maps = [judged, judged.mean(1, keepdim=True), *self.condition]
-        return torch.stack([image.expand_as(judged) for image in maps], dim=2)
-
-    def __call__(self, z: Tensor) -> Tensor:
-        return self.join(self.standard(z))
+        return self.game.predict(network, batch, steps)
