@@ -1,4 +1,4 @@
-"""Every bundled recipe of a rival trains, takes up an interrupted run, and sharpens; shrunk to seconds."""
+"""Every bundled recipe of ours and of OTFM's rivals trains, resumes and sharpens; shrunk to seconds."""
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ from panflow.model import Model
 from panflow.training import loop, recipe
 
 RIVALS = [name for name in registry.names("recipes") if name.startswith(("table4", "ddif", "pandiff"))]
+ANY_SENSOR = [name for name in registry.names("recipes") if name.endswith("any-sensor")]
 LARGE = [name for name in RIVALS if not name.endswith("-cpu")]
 SHRINK = (
     "data.sources = []",
@@ -27,6 +28,7 @@ SMALL = {
     "otfm": ("network.widths = [8, 8, 8]", "network.condition = 8", "network.head = 8"),
     "ddif": ("network.width = 8", "network.blocks = 1"),
     "pandiff": ("network.width = 8", "network.blocks = 1"),
+    "bandwise": ("network.width = 4", "network.dilations = [1]"),
 }
 FEW = ("diffusion", "reflow", "flow_matching")  # with steps of a sampler, three of which will do here
 
@@ -63,7 +65,7 @@ def test_the_published_size_is_built(name):
     assert set(learning) <= set(settings.optimiser.rates) & set(settings.optimiser.clips)
 
 
-@pytest.fixture(scope="module", params=[name for name in RIVALS if name not in LARGE])
+@pytest.fixture(scope="module", params=[name for name in RIVALS if name not in LARGE] + ANY_SENSOR)
 def run(request, tmp_path_factory):
     """Name, overrides and model of a run of four steps."""
     settings = recipe.load(request.param)

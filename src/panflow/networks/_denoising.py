@@ -1,6 +1,7 @@
-"""What the denoising U-Nets DDIF and PanDiff share: time code, residual block, self-attention [sr3]."""
+"""What the denoising U-Nets DDIF and PanDiff share: their stages, time code, residual block, self-attention [sr3]."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,44 @@ from torch import Tensor, nn
 def norm(channels: int) -> nn.GroupNorm:
     """One group: mean and variance over all channels and pixels of an image."""
     return nn.GroupNorm(1, channels)
+
+
+Make = Callable[[int, int, bool], nn.Module]  # a block of so many channels in and out, that attends or not
+Stages = tuple[nn.ModuleList, nn.ModuleList, nn.ModuleList]
+
+
+def stages(
+    inputs: int, width: int, multipliers: tuple[int, ...], blocks: int, down: Make, middle: Make, up: Make
+) -> Stages:
+    """Encoder, middle and decoder with `multipliers` times `width` channels at 1, 1/2, 1/4 ... of the size.
+
+    What every layer of the encoder gives is kept and joined to what the blocks of the decoder, `blocks` + 1 at every
+    size, are given, the last first. Blocks at the smallest size attend, in the middle the first of two.
+    """
+    encoder: list[nn.Module] = [nn.Conv2d(inputs, width, 3, padding=1)]
+    decoder: list[nn.Module] = []
+    channels, skips, last = width, [width], len(multipliers) - 1
+    for level, multiplier in enumerate(multipliers):
+        for _ in range(blocks):
+            encoder.append(down(channels, width * multiplier, level == last))
+            channels = width * multiplier
+            skips.append(channels)
+        if level < last:
+            encoder.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+            skips.append(channels)
+    centre = [middle(channels, channels, first) for first in (True, False)]
+    for level, multiplier in reversed(list(enumerate(multipliers))):
+        for _ in range(blocks + 1):
+            decoder.append(up(channels + skips.pop(), width * multiplier, level == last))
+            channels = width * multiplier
+        if level:
+            larger = nn.Upsample(scale_factor=2)
+            decoder.append(nn.Sequential(larger, nn.Conv2d(channels, channels, 3, padding=1)))
+    return nn.ModuleList(encoder), nn.ModuleList(centre), nn.ModuleList(decoder)
+
+
+def end(channels: int, bands: int) -> nn.Sequential:
+    return nn.Sequential(norm(channels), nn.SiLU(), nn.Conv2d(channels, bands, 3, padding=1))
 
 
 class TimeCode(nn.Module):

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from panflow.networks._blocks import require
-from panflow.networks._denoising import Residual, SelfAttention, TimeCode, norm
+from panflow.networks._denoising import Residual, SelfAttention, TimeCode, end, norm, stages
 
 
 class Network(nn.Module):
@@ -42,31 +42,19 @@ class Network(nn.Module):
         self.predicts = "residual"
         self.halo = None  # group norms and attention see the whole image
         self.time = TimeCode(width)
-        self.encoder, self.middle, self.decoder = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
 
-        channels = width
-        self.encoder.append(nn.Conv2d(2 * bands, width, 3, padding=1))
-        skips = [width]
-        last = len(multipliers) - 1
-        for level, multiplier in enumerate(multipliers):
-            for _ in range(blocks):
-                style = Style(channels, width * multiplier, bands + 1)
-                channels = width * multiplier
-                self.encoder.append(Block(channels, width, dropout, style, attends=level == last))
-                skips.append(channels)
-            if level < last:
-                self.encoder.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
-                skips.append(channels)
-        self.middle.extend(Block(channels, width, dropout, None, attends=first) for first in (True, False))
-        for level, multiplier in reversed(list(enumerate(multipliers))):
-            for _ in range(blocks + 1):
-                wavelet = Wavelet(channels + skips.pop(), width * multiplier, bands + 3, drop=dropout)
-                channels = width * multiplier
-                self.decoder.append(Block(channels, width, dropout, wavelet, attends=level == last))
-            if level:
-                up = nn.Upsample(scale_factor=2)
-                self.decoder.append(nn.Sequential(up, nn.Conv2d(channels, channels, 3, padding=1)))
-        self.end = nn.Sequential(norm(channels), nn.SiLU(), nn.Conv2d(channels, bands, 3, padding=1))
+        def styled(a: int, b: int, attends: bool) -> nn.Module:
+            return Block(b, width, dropout, Style(a, b, bands + 1), attends=attends)
+
+        def plain(a: int, b: int, attends: bool) -> nn.Module:
+            return Block(b, width, dropout, None, attends=attends)
+
+        def wavelet(a: int, b: int, attends: bool) -> nn.Module:
+            return Block(b, width, dropout, Wavelet(a, b, bands + 3, drop=dropout), attends=attends)
+
+        built = stages(2 * bands, width, multipliers, blocks, styled, plain, wavelet)
+        self.encoder, self.middle, self.decoder = built
+        self.end = end(width * multipliers[0], bands)
 
     def forward(
         self, x: Tensor, t: Tensor, ms: Tensor, ms_up: Tensor, pan: Tensor, estimate: Tensor | None = None

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from panflow.networks._blocks import require
-from panflow.networks._denoising import Residual, SelfAttention, TimeCode, norm
+from panflow.networks._denoising import Residual, SelfAttention, TimeCode, end, stages
 
 
 class Network(nn.Module):
@@ -43,29 +43,13 @@ class Network(nn.Module):
         self.halo = None  # image means, group norms and attention
         self.time = TimeCode(width)
         self.conditions = Intercalibration(bands)
-        self.encoder, self.middle, self.decoder = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
 
-        channels = width
-        self.encoder.append(nn.Conv2d(2 * bands + 1, width, 3, padding=1))
-        skips = [width]
-        last = len(multipliers) - 1
-        for level, multiplier in enumerate(multipliers):
-            for _ in range(blocks):
-                self.encoder.append(Block(channels, width * multiplier, width, dropout, attends=level == last))
-                channels = width * multiplier
-                skips.append(channels)
-            if level < last:
-                self.encoder.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
-                skips.append(channels)
-        self.middle.extend(Block(channels, channels, width, dropout, attends=first) for first in (True, False))
-        for level, multiplier in reversed(list(enumerate(multipliers))):
-            for _ in range(blocks + 1):
-                inputs, channels = channels + skips.pop(), width * multiplier
-                self.decoder.append(Block(inputs, channels, width, dropout, attends=level == last))
-            if level:
-                up = nn.Upsample(scale_factor=2)
-                self.decoder.append(nn.Sequential(up, nn.Conv2d(channels, channels, 3, padding=1)))
-        self.end = nn.Sequential(norm(channels), nn.SiLU(), nn.Conv2d(channels, bands, 3, padding=1))
+        def block(a: int, b: int, attends: bool) -> nn.Module:
+            return Block(a, b, width, dropout, attends=attends)
+
+        built = stages(2 * bands + 1, width, multipliers, blocks, block, block, block)
+        self.encoder, self.middle, self.decoder = built
+        self.end = end(width * multipliers[0], bands)
 
     def forward(self, x: Tensor, t: Tensor, ms: Tensor, ms_up: Tensor, pan: Tensor) -> Tensor:
         time = self.time(t)
