@@ -17,7 +17,8 @@ from panflow.errors import InputError
 from panflow.ops import kernels
 from panflow.ops.kernels import TAPS, Separable
 from panflow.ops.moments import Moments, at_ms
-from panflow.ops.resample import REACH, by_band, interpolate, lowpass, ms_up, precision, sense
+from panflow.ops.resample import REACH, by_band, decimate, interpolate, lowpass, ms_up, precision, sense
+from panflow.ops.window import Core, grown, ms_window
 from panflow.types import YX, Array, Pair, Transform
 
 WINDOW = 2.0  # standard deviation of the window of local regressions, MS pixels
@@ -110,6 +111,18 @@ class View:
         self._pair, self._transform, self._unit = pair, transform, unit
         self._statistics, self._phase = statistics, phase
 
+    @property
+    def pair(self) -> Pair:
+        return self._pair
+
+    @property
+    def unit(self) -> Array:
+        return self._unit
+
+    def part(self, core: Core) -> "View":
+        """The view of a window of PAN pixels, which shares what the whole has computed on the MS grid."""
+        return _Part(self, core)
+
     @cached_property
     def _s(self) -> Statistics:
         if self._statistics is None:
@@ -187,12 +200,16 @@ class View:
     @cached_property
     def gentle_detail(self) -> Array:
         """(P' - P' through the MTF) / unit: no decimation, so nothing rings."""
-        pan, ratio = self._pair.pan, self._pair.ratio
+        return (self._pair.pan - self._smooth(self._pair.pan, (0.0, 0.0))) * self._gain
+
+    def _smooth(self, pan: Array, start: YX) -> Array:
+        """PAN through the bands' MTFs, [B, C, H, W]; the view begins at `start` in the image that is given."""
+        ratio, size = self._pair.ratio, self._pair.size
 
         def smooth(image: Array, gain: Any) -> Array:
-            return lowpass(image, kernels.mtf(gain, ratio, precision(image)))
+            return decimate(image, kernels.mtf(gain, ratio, precision(image)), (1.0, 1.0), start, size)
 
-        return (pan - by_band(pan, self._pair.sensor.gains, smooth)) * self._gain
+        return by_band(pan, self._pair.sensor.gains, smooth)
 
     @cached_property
     def proportion(self) -> Array:
@@ -235,3 +252,55 @@ class View:
     def local_correlation(self) -> Array:
         """Correlation of band and PAN in a window."""
         return self._spread(self._local[1])
+
+
+class _Part(View):
+    """A window of a view: on the MS grid it shows what the whole has computed, on the PAN grid only its own pixels."""
+
+    def __init__(self, whole: View, core: Core):
+        pair, (top, bottom, left, right) = whole.pair, core
+        if pair.toolbox:  # whose borders wrap around the whole image
+            below: Core = (0, pair.ms_size[0], 0, pair.ms_size[1])
+            phase: tuple[YX, ...] = tuple((y - top, x - left) for y, x in pair.phase)
+        else:
+            below, phase = ms_window(core, pair.phase, pair.ratio, pair.ms_size)
+        self._whole, self._core = whole, core
+        self._fine = (..., slice(top, bottom), slice(left, right))
+        self._coarse = (..., slice(*below[:2]), slice(*below[2:]))
+        own = replace(
+            pair,
+            pan=pair.pan[self._fine],
+            ms=pair.ms[self._coarse],
+            pan_valid=None if pair.pan_valid is None else pair.pan_valid[self._fine],
+            ms_valid=None if pair.ms_valid is None else pair.ms_valid[self._coarse],
+            phase=phase,
+            core=None,
+            reference=None,
+            origin=(pair.origin[0] + top, pair.origin[1] + left),
+        )
+        super().__init__(own, whole._transform, whole._statistics, whole.unit, whole._phase)
+
+    @cached_property
+    def _mapped(self) -> Array:
+        return self._whole._mapped[self._coarse]
+
+    @cached_property
+    def _seen(self) -> Array:
+        return self._whole._seen[self._coarse]
+
+    @cached_property
+    def _local(self) -> tuple[Array, Array]:
+        gain, correlation = self._whole._local
+        return gain[self._coarse], correlation[self._coarse]
+
+    @cached_property
+    def pan(self) -> Array:
+        return self._whole.pan[self._fine]
+
+    @cached_property
+    def gentle_detail(self) -> Array:
+        """As of the whole, from as much of PAN around as the filter looks at."""
+        top, bottom, left, right = grown(self._core, TAPS // 2, self._whole.pair.size)
+        start = float(self._core[0] - top), float(self._core[2] - left)
+        smooth = self._smooth(self._whole.pair.pan[..., top:bottom, left:right], start)
+        return (self._pair.pan - smooth) * self._gain

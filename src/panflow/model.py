@@ -10,6 +10,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from math import ceil, lcm
 from pathlib import Path
 from typing import Any, Self
@@ -26,12 +27,14 @@ from panflow.errors import InputError
 from panflow.generative.noise import Noise
 from panflow.inputs import Gather, Statistics, View
 from panflow.ops import consistency
+from panflow.ops.window import Core, grown
+from panflow.runtime import runtime
 from panflow.types import YX, Array, Band, Batch, Pair, Sensor
 
-# PAN pixels a side that a local network works on at once, context aside: what stays in a CPU's cache (the bundled
-# model takes 1.07 s of a core for 512 x 512 x 4 bands by 128, 1.33 by 192, 1.58 by 256, 1.71 at once), and what
-# elsewhere fits the memory; never less than 8 times the context, which is computed twice
-BLOCK, WIDE = 128, 1024
+# PAN pixels a side that a local network works on at once, context aside: what stays in a CPU's cache (FRUGAL: of a
+# network that takes one band after the other), and what elsewhere fits the memory; never less than 8 times the
+# context, which is computed twice
+BLOCK, FRUGAL, WIDE = 128, 384, 1024
 CONTEXT = 8
 FAR = 512  # PAN pixels of reach beyond which tiles would be little but context: a sampler adds its steps' reaches up
 
@@ -45,6 +48,7 @@ class Model:
     and whatever else the file tells; sensor: what it was made for.
     context: PAN pixels that a model which looks at the whole image is given around a tile instead (its result then
     depends on the tiles); None: the whole image. seed: of the noise that samplers start from and add.
+    engine: what asks the network in its stead (`panflow.runtime`); None: the network itself.
     """
 
     network: Any
@@ -56,6 +60,7 @@ class Model:
     statistics: Statistics | None = None
     context: int | None = None
     seed: int = 0
+    engine: Any = None
 
     @property
     def device(self) -> torch.device:
@@ -65,7 +70,7 @@ class Model:
         """On a device of torch, or "auto": the first of cuda, mps and cpu that is there."""
         chosen = _best() if device == "auto" else device
         moved = {name: _moved(getattr(self, name), chosen) for name in ("network", "transform", "objective")}
-        return replace(self, **moved)
+        return replace(self, **moved, engine=None)
 
     @property
     def reach(self) -> int | None:
@@ -80,6 +85,21 @@ class Model:
     def depends_on_tiles(self) -> bool:
         """Whether a model that looks at the whole image is given tiles instead."""
         return self.reach is None and self.context is not None
+
+    @property
+    def _side(self) -> int:
+        """PAN pixels a side of a block."""
+        if self.device.type != "cpu":
+            return WIDE
+        return FRUGAL if self.engine is not None and hasattr(self.network, "frugal") else BLOCK
+
+    def on(self, name: str) -> Self:
+        """The same model, its network asked by a runtime (`panflow.runtime`), which are of the CPU."""
+        if self.device.type != "cpu":
+            if name in ("auto", "torch"):
+                return self
+            raise InputError(f"the runtime {name} is of the CPU, and the model is on {self.device}: set device to cpu")
+        return replace(self, engine=runtime(name, self.network, self.objective.evaluations))
 
     def halo(self, ratio: YX) -> int | None:
         """PAN pixels around a tile: what the inputs look at and what the prediction looks at."""
@@ -106,45 +126,64 @@ class Model:
 
     def batch(self, pair: Pair) -> Batch:
         """The pair, which is a part of the scene that was fitted, as the network sees it."""
+        view = self._view(pair)
+        batch, reference = self._batch(view), view.pair.reference
+        if reference is None:
+            return batch
+        residual = self.network.predicts == "residual"
+        target = (reference - batch.ms_up) / batch.unit if residual else self.transform.ms(reference)
+        return replace(batch, target=target)
+
+    def _view(self, pair: Pair) -> View:
         self._check(pair)
         pair = self._tensors(pair)
-        unit = self.transform.unit().to(pair.ms)
-        view = View(pair, self.transform, self.statistics, unit, self.recipe.get("phase"))
+        return View(pair, self.transform, self.statistics, self.transform.unit().to(pair.ms), self.recipe.get("phase"))
+
+    def _batch(self, view: View) -> Batch:
         named = {name: getattr(view, name) for name in self.network.inputs}
-        target = None
-        if pair.reference is not None:
-            residual = self.network.predicts == "residual"
-            target = (pair.reference - view.counts) / unit if residual else self.transform.ms(pair.reference)
-        return Batch(pair, named, view.counts, unit, target)
+        return Batch(view.pair, named, view.counts, view.unit)
 
     def __call__(self, pair: Pair) -> Array:
-        """The fused image [B, C, H, W] in the sensor's own counts, of the kind that the pair has."""
+        """The fused image [B, C, H, W] in the sensor's own counts, of the kind that the pair has.
+
+        Of a pair with a core only what the core depends on is computed; the rest is zero.
+        """
+        steps, whole = self.recipe.get("consistency", 0), (0, pair.size[0], 0, pair.size[1])
         with torch.inference_mode():
-            batch = self.batch(pair)
-            answer = self._answer(batch).to(batch.ms_up.dtype)
-            residual = self.network.predicts == "residual"
-            fused = batch.ms_up + batch.unit * answer if residual else self.transform.inverse_ms(answer)
-            fused = consistency.project(fused, batch.pair, self.recipe.get("consistency", 0))
+            view, core = self._view(pair), whole
+            if pair.core is not None and self.reach is not None:
+                core = grown(pair.core, steps * consistency.reach(pair), pair.size)
+            fused = consistency.project(self._fused(view, core), view.part(core).pair, steps)
+            if core != whole:
+                top, bottom, left, right = core
+                part, fused = fused, fused.new_zeros((*fused.shape[:2], *pair.size))
+                fused[..., top:bottom, left:right] = part
         return fused.to(pair.ms) if is_torch(pair.ms) else fused.cpu().numpy().astype(pair.ms.dtype)
 
-    def _answer(self, batch: Batch) -> Tensor:
-        """The objective's prediction; large images in blocks where the network is local."""
-        height, width = batch.pair.size
-        reach, cell = self.reach, grid(batch.pair.ratio, self.network.multiple)
+    def _fused(self, view: View, core: Core) -> Tensor:
+        """A core before it is made consistent, [B, C, rows, columns]; in blocks where the network is local."""
+        top, bottom, left, right = core
+        reach, cell = self.reach, grid(view.pair.ratio, self.network.multiple)
         if reach is None or cell is None:
-            return self._predict(batch)
-        side = max(BLOCK if self.device.type == "cpu" else WIDE, CONTEXT * reach)
-        if max(height, width) <= side + 2 * reach:
-            return self._predict(batch)
-        answer = torch.empty_like(batch.ms_up)
-        (down, across), margin = (ceil(side / g) * g for g in cell), [ceil(reach / g) * g for g in cell]
-        for top in range(0, height, down):
-            for left in range(0, width, across):
-                y, x = max(0, top - margin[0]), max(0, left - margin[1])
-                rows, columns = slice(y, top + down + margin[0]), slice(x, left + across + margin[1])
-                own = self._predict(crop(batch, rows, columns))[..., top - y :, left - x :][..., :down, :across]
-                answer[..., top : top + down, left : left + across] = own
-        return answer
+            return self._answer(view)[..., top:bottom, left:right]
+        side = max(self._side, CONTEXT * reach)
+        fused = torch.empty(*view.pair.ms.shape[:2], bottom - top, right - left, device=self.device)
+        spans = (
+            _spans(low, high, side, reach, n, g)
+            for low, high, n, g in zip((top, left), (bottom, right), view.pair.size, cell)
+        )
+        for (own_y, seen_y), (own_x, seen_x) in product(*spans):
+            answer = self._answer(view.part((*seen_y, *seen_x)))
+            rows, columns = (slice(a - s, b - s) for (a, b), (s, _) in ((own_y, seen_y), (own_x, seen_x)))
+            fused[..., own_y[0] - top : own_y[1] - top, own_x[0] - left : own_x[1] - left] = answer[..., rows, columns]
+        return fused
+
+    def _answer(self, view: View) -> Tensor:
+        """The fused pixels of a view, by one prediction of the objective."""
+        batch = self._batch(view)
+        answer = self._predict(batch).to(batch.ms_up.dtype)
+        residual = self.network.predicts == "residual"
+        return batch.ms_up + batch.unit * answer if residual else self.transform.inverse_ms(answer)
 
     def _predict(self, batch: Batch) -> Tensor:
         """One prediction, of an image grown by reflection to the multiples that the network asks for."""
@@ -153,7 +192,7 @@ class Model:
         if height % down or width % across:
             batch = _grown(batch, (-height % down, -width % across))
         noise = Noise(self.seed, batch.pair.origin)  # the same at every call, on every device and in every tile
-        return self.objective.predict(self.network, batch, noise)[..., :height, :width]
+        return self.objective.predict(self.engine or self.network, batch, noise)[..., :height, :width]
 
     def _check(self, pair: Pair) -> None:
         """Refuses pairs for which the network was not made."""
@@ -258,6 +297,20 @@ def crop(batch: Batch, rows: slice, columns: slice) -> Batch:
     part = _each(batch, cut)
     origin = pair.origin[0] + rows.start, pair.origin[1] + columns.start
     return replace(part, pair=replace(part.pair, origin=origin))
+
+
+def _spans(
+    low: int, high: int, side: int, reach: int, size: int, cell: int
+) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Nearly equal stretches of low..high of about `side`, and for each what it sees: `reach` more on both sides,
+    beginning and ending on whole cells, within 0..size."""
+    step = ceil((high - low) / ceil((high - low) / side) / cell) * cell
+    found = []
+    for first in range(low, high, step):
+        end = min(first + step, high)
+        seen = max(0, (first - reach) // cell * cell), min(size, ceil((end + reach) / cell) * cell)
+        found.append(((first, end), seen))
+    return found
 
 
 def _grown(batch: Batch, more: tuple[int, int]) -> Batch:

@@ -20,6 +20,7 @@ KINDS = {  # kind -> (folder, suffix)
     "transforms": ("transforms", ".py"),
     "data": ("data", ".py"),
     "sensors": ("sensors", ".toml"),
+    "runtimes": ("runtime", ".py"),
     "recipes": ("training/recipes", ".toml"),
     "models": ("weights", ".safetensors"),
     "plans": ("bench/plans", ".toml"),

@@ -10,13 +10,20 @@ DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never
 
 
 def load(
-    name: str | Path | None = None, *, device: str = "auto", context: int | None = None, seed: int = 0, **options
+    name: str | Path | None = None,
+    *,
+    device: str = "auto",
+    context: int | None = None,
+    seed: int = 0,
+    runtime: str = "torch",
+    **options,
 ) -> Sharpener:
     """The sharpener of a method's name ("gsa"), a bundled model's name or a path that ends in .safetensors.
 
     `options` are the method's own parameters (`load("brovey", guard=False)`); `device` is where a learned model
     computes (classical methods compute where their arrays are), `context` what a network that looks at the whole image
-    sees around a tile (None: the whole image), `seed` that of the noise where a model starts from noise.
+    sees around a tile (None: the whole image), `seed` that of the noise where a model starts from noise,
+    `runtime` who asks its network on a CPU (`panflow names runtimes`).
     """
     name = str(name or DEFAULT)
     if name.endswith(".safetensors"):
@@ -24,14 +31,14 @@ def load(
             raise MissingInput(
                 f"no model file {name}: expected a .safetensors file made by `panflow train` or `import`"
             )
-        return _open_model(Path(name), device, context, seed)
+        return _open_model(Path(name), device, context, seed, runtime)
     if name in registry.names("models"):
-        return _open_model(registry.path("models", name), device, context, seed)
+        return _open_model(registry.path("models", name), device, context, seed, runtime)
     known = registry.names("methods") + registry.names("models")
     return registry.get("methods", registry.closest("method", name, known)).Method(**options)
 
 
-def _open_model(path: Path, device: str, context: int | None, seed: int) -> Sharpener:
+def _open_model(path: Path, device: str, context: int | None, seed: int, runtime: str) -> Sharpener:
     from panflow.model import Model
 
-    return Model.open(path, device=device, context=context, seed=seed)
+    return Model.open(path, device=device, context=context, seed=seed).on(runtime)

@@ -18,7 +18,7 @@ LAYERS = [  # a module may import only from rows above its own
     ("sensors", "ops", "settings"),
     ("pairs", "inputs"),
     ("methods", "transforms", "networks", "indices", "generative"),
-    ("objectives",),
+    ("objectives", "runtime"),
     ("model",),
     ("zoo", "assessment", "importing", "profile"),
     ("api",),

@@ -17,7 +17,7 @@ class Block(nn.Module):
             self.second.weight.mul_(0.3)  # a stack without normalisation starts near the identity
 
     def forward(self, h: Tensor) -> Tensor:
-        return h + self.second(self.first(h).relu_())
+        return self.second(self.first(h).relu_()).add_(h)
 
 
 class Exchange(nn.Module):
@@ -60,14 +60,56 @@ class Network(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, t: Tensor, *, pan: Tensor, correlation: Tensor, **inputs: Tensor) -> Tensor:
-        level, detail = inputs["level"], inputs["detail"]
-        bands = level.shape[1]
-        planes = [inputs[name] for name in PLANES]
-        planes += [level.mean(1, keepdim=True).expand_as(level), pan.expand_as(level)]
-        planes += [correlation.expand_as(level), x, t.to(level).reshape(-1, 1, 1, 1).expand_as(level)]
+        bands = x.shape[1]
+        planes = [plane.expand_as(x) for plane in _planes(x, t, pan, correlation, inputs)]
         h = torch.stack(planes, -1).flatten(0, 1).permute(0, 3, 1, 2)  # channels_last, bands folded into the batch
         h = self.stem(h)
         for k, block in enumerate(self.blocks):
             h = block(self.exchange(h, bands) if k == len(self.blocks) // 2 else h)
         a, b = self.head(h.relu()).float().unflatten(0, (-1, bands)).unbind(2)
-        return a + (b + correlation) * detail
+        return a + (b + correlation) * inputs["detail"]
+
+    @torch.no_grad()
+    def frugal(self, x: Tensor, t: Tensor, *, pan: Tensor, correlation: Tensor, **inputs: Tensor) -> Tensor:
+        """The same answer, one band after the other: what lies between layers then stays in a processor's cache."""
+        dtype, middle = self.stem.weight.dtype, len(self.blocks) // 2
+        planes = [plane.to(dtype).expand(x.shape) for plane in _planes(x, t, pan, correlation, inputs)]
+        answer = torch.empty_like(inputs["detail"])
+        for member, own in enumerate(answer):
+            maps: list[Tensor] = []
+            for band in range(len(own)):
+                h = self.stem(torch.stack([plane[member, band] for plane in planes])[None])
+                for block in self.blocks[:middle]:
+                    h = block(h)
+                maps.append(h)
+            mean = maps[0] / len(own)
+            for h in maps[1:]:
+                mean.add_(h, alpha=1 / len(own))
+            met = self.exchange.mix(mean.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            for band, h in enumerate(maps):
+                h = h.add_(met)
+                for block in self.blocks[middle:]:
+                    h = block(h)
+                a, b = self._ends(h.relu_())
+                torch.addcmul(a, b + correlation[member, band], inputs["detail"][member, band], out=own[band])
+        return answer
+
+    def _ends(self, h: Tensor) -> Tensor:
+        """The head of one band's map [1, width, H, W] as [2, H, W]: what each of its nine taps gives, moved and summed,
+        which is two thirds faster than a convolution to so few channels."""
+        weight = self.head.weight.permute(2, 3, 0, 1)
+        given = (weight.flatten(0, 2) @ h[0].permute(1, 2, 0).flatten(0, 1).t()).unflatten(1, h.shape[2:])
+        given = given.unflatten(0, (3, 3, 2))
+        height, width = h.shape[2:]
+        ends = self.head.bias.float()[:, None, None].repeat(1, height + 2, width + 2)
+        for i in range(3):
+            for j in range(3):
+                ends[:, 2 - i : 2 - i + height, 2 - j : 2 - j + width] += given[i, j]
+        return ends[:, 1:-1, 1:-1]
+
+
+def _planes(x: Tensor, t: Tensor, pan: Tensor, correlation: Tensor, inputs: dict[str, Tensor]) -> list[Tensor]:
+    """What the stem sees of a band, each [B, 1 or C, 1 or H, 1 or W]."""
+    level = inputs["level"]
+    shared = [level.mean(1, keepdim=True), pan, correlation, x, t.to(level).reshape(-1, 1, 1, 1)]
+    return [inputs[name] for name in PLANES] + shared

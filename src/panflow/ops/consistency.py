@@ -1,11 +1,12 @@
 """Back-projection: a fused image changed so that, seen by the sensor, it gives the MS that was measured."""
 
+from functools import cache
 from math import ceil
 
 import numpy as np
 
 from panflow.arrays import like, namespace
-from panflow.ops.kernels import TAPS
+from panflow.ops.kernels import TAPS, gaussian_window_design
 from panflow.ops.resample import by_band, interpolate, sense
 from panflow.types import YX, Array, Pair
 
@@ -15,6 +16,20 @@ GAIN = 1.5  # of a step: two such steps come as close as four of gain 1, and con
 def halo(ratio: YX) -> int:
     """PAN pixels that one step looks at on every side: the MTF filter, and cubic interpolation back."""
     return TAPS // 2 + ceil(2 * max(ratio)) + 1
+
+
+def reach(pair: Pair) -> int:
+    """PAN pixels that one step looks at in float32: beyond them the MTF filters hold a millionth of their weight."""
+    return max(_radius(gain, pair.ratio) for gain in set(pair.sensor.gains)) + 1 + ceil(2 * max(pair.ratio)) + 1
+
+
+@cache
+def _radius(gain: float, ratio: YX) -> int:
+    share = np.abs(gaussian_window_design(gain, ratio))
+    share /= share.sum()
+    n = np.abs(np.arange(TAPS) - TAPS // 2)
+    far = np.maximum(n[:, None], n[None, :])
+    return next(radius for radius in range(TAPS // 2 + 1) if share[far > radius].sum() < 1e-6)
 
 
 def project(fused: Array, pair: Pair, steps: int) -> Array:
