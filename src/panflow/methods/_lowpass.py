@@ -9,7 +9,7 @@ from panflow.arrays import like
 from panflow.methods._injection import pan_matched
 from panflow.ops.kernels import Separable, generic_lowpass, mtf
 from panflow.ops.moments import Moments
-from panflow.ops.resample import interpolate, lowpass, pan_low, precision, shrink
+from panflow.ops.resample import interpolate, lowpass, pan_low, precision, sense, shrink, upsampled
 from panflow.types import YX, Array, Pair
 
 
@@ -18,16 +18,21 @@ def smooth_pan(pair: Pair) -> Array:
     return lowpass(pair.pan, generic_lowpass(pair.ratio, precision(pair.pan)))
 
 
-def unit_low(pair: Pair) -> Array:
-    """`pan_low` with filters of unit sum, so that a constant PAN stays what it is, [B, C, H, W].
+def unit_sense(pair: Pair) -> Array:
+    """What the MS bands see of PAN through filters of unit sum, so that a constant PAN stays what it is, [B, C, h, w].
 
     The toolbox leaves the sum at 0.998 to 0.999; so do toolbox pairs.
     """
-    low = pan_low(pair)
+    seen = sense(pair.pan, pair)
     if pair.toolbox:
-        return low
+        return seen
     sums = [float(mtf(gain, pair.ratio).full().sum()) for gain in pair.sensor.gains]
-    return low / like(np.array(sums)[None, :, None, None], low)
+    return seen / like(np.array(sums)[None, :, None, None], seen)
+
+
+def unit_low(pair: Pair) -> Array:
+    """`unit_sense` interpolated back: the low-pass of PAN that each MS band would show, [B, C, H, W]."""
+    return upsampled(unit_sense(pair), pair)
 
 
 def matched_low(pair: Pair, moments: Moments, source: int) -> tuple[Array, Array]:

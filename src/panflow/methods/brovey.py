@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, combine, intensity_moments, matched, modulation
+from panflow.methods._injection import UNFITTED, combine, guarded, intensity_moments, matched, modulation
 from panflow.ops.moments import Moments, at_pan, total
-from panflow.ops.resample import ms_up
+from panflow.ops.resample import ms_up, pointwise
 from panflow.types import YX, Array, Pair
 
 
@@ -41,7 +41,10 @@ class Method:
         xp = namespace(pair.pan)
         weights = xp.ones_like(m.mean[:, :-1]) / pair.bands
         mean, std, _ = intensity_moments(m, weights)
-        bands = ms_up(pair)
-        pan = matched(pair.pan, (m.mean[:, -1:], m.std[:, -1:]), (mean, std))
-        guard = not pair.toolbox if self.guard is None else self.guard
-        return bands * modulation(pan, combine(weights, bands), mean, guard)
+        guard = guarded(self.guard, pair)
+
+        def formula(bands: Array, pan: Array) -> Array:
+            pan = matched(pan, (m.mean[:, -1:], m.std[:, -1:]), (mean, std))
+            return bands * modulation(pan, combine(weights, bands), mean, guard)
+
+        return pointwise(pair, formula, [pair.ms], [pair.pan])

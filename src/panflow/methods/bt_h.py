@@ -10,6 +10,7 @@ from panflow.methods._injection import (
     FILTER,
     UNFITTED,
     combine,
+    guarded,
     intensity_moments,
     matched,
     modulation,
@@ -18,7 +19,7 @@ from panflow.methods._injection import (
 )
 from panflow.methods._lowpass import smooth_pan
 from panflow.ops.moments import Moments, at_pan, total
-from panflow.ops.resample import ms_up
+from panflow.ops.resample import ms_up, pointwise
 from panflow.types import YX, Array, Pair
 
 
@@ -43,7 +44,7 @@ class Method:
     moments: Moments = UNFITTED  # of E and the low-pass PAN
 
     def halo(self, ratio: YX) -> int:
-        return FILTER
+        return FILTER if self.weights is UNFITTED else 0
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         haze = Haze()
@@ -61,9 +62,12 @@ class Method:
         xp, m = namespace(pair.pan), self.moments
         mean, std, _ = intensity_moments(m, self.weights)
         mean = mean - xp.sum(self.weights * self.haze, axis=1, keepdims=True)
-        bands = ms_up(pair)
-        haze = per_band(self.haze, bands)
-        intensity = combine(self.weights, bands - haze)
-        pan = matched(pair.pan, (m.mean[:, -1:], m.std[:, -1:]), (mean, std))
-        guard = not pair.toolbox if self.guard is None else self.guard
-        return xp.clip(bands - haze, 0, None) * modulation(pan, intensity, mean, guard) + haze
+        guard = guarded(self.guard, pair)
+
+        def formula(bands: Array, pan: Array) -> Array:
+            haze = per_band(self.haze, bands)
+            clear = bands - haze
+            pan = matched(pan, (m.mean[:, -1:], m.std[:, -1:]), (mean, std))
+            return xp.clip(clear, 0, None) * modulation(pan, combine(self.weights, clear), mean, guard) + haze
+
+        return pointwise(pair, formula, [pair.ms], [pair.pan])

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from panflow.arrays import namespace
 from panflow.methods._injection import UNFITTED, combine, intensity_moments, interpolation_halo, per_band, safe, solve
 from panflow.ops.moments import Moments, at_ms, at_pan, total
-from panflow.ops.resample import atrous, ms_aligned, ms_up
+from panflow.ops.resample import atrous, ms_aligned, ms_up, pointwise
 from panflow.types import YX, Array, Pair
 
 
@@ -28,7 +28,7 @@ class Method:
     moments: Moments = UNFITTED  # of E and P
 
     def halo(self, ratio: YX) -> int:
-        return interpolation_halo(ratio)
+        return interpolation_halo(ratio) if self.weights is UNFITTED else 0
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         def coarse(pair: Pair) -> Array:
@@ -45,6 +45,10 @@ class Method:
     def __call__(self, pair: Pair) -> Array:
         m = self.moments
         mean, std, covariance = intensity_moments(m, self.weights)
-        bands = ms_up(pair)
-        detail = pair.pan - per_band(m.mean[:, -1:], bands) - (combine(self.weights, bands) - per_band(mean, bands))
-        return bands + per_band(covariance / safe(std**2), bands) * detail
+        gain = covariance / safe(std**2)
+
+        def formula(bands: Array, pan: Array) -> Array:
+            detail = pan - per_band(m.mean[:, -1:], bands) - (combine(self.weights, bands) - per_band(mean, bands))
+            return bands + per_band(gain, bands) * detail
+
+        return pointwise(pair, formula, [pair.ms], [pair.pan])

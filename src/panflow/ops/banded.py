@@ -25,50 +25,47 @@ class Banded:
 
     def __init__(self, start: np.ndarray, weights: np.ndarray, size: int, border: str):
         self.start, self.weights, self.size, self.border = start, weights, size, border
-        self.before = max(0, -int(start.min()))
-        self.after = max(0, int(start.max()) + weights.shape[1] - size)
+        self._before = max(0, -int(start.min()))
+        # outputs of a product: with fewer there are more calls, with more there are more zeros
+        self._block = int(np.clip(round(weights.shape[1] * len(weights) / size), 16, 32))
         self._matrices: dict = {}
 
     @cached_property
-    def _source(self) -> np.ndarray | None:
-        """Which input sample stands at each position of the padded axis; None where nothing is padded."""
-        if not (self.before or self.after):
-            return None
-        return np.pad(np.arange(self.size), (self.before, self.after), mode=BORDERS[self.border])
+    def _source(self) -> np.ndarray:
+        """Which input sample stands at each position from the first to the last that is drawn on."""
+        after = max(0, int(self.start.max()) + self.weights.shape[1] - self.size)
+        return np.pad(np.arange(self.size), (self._before, after), mode=BORDERS[self.border])
 
-    @cached_property
-    def _blocks(self) -> list[tuple[int, int, np.ndarray]]:
-        """(first input, end of inputs, matrix [inputs, outputs]) of consecutive blocks of outputs."""
-        outputs, taps = self.weights.shape
-        rate = max(1, outputs) / self.size
-        block = int(np.clip(round(taps * rate), 16, 128))
-        start = self.start + self.before
-        found = []
-        for first in range(0, outputs, block):
-            rows = np.arange(first, min(first + block, outputs))
-            low, high = int(start[rows].min()), int(start[rows].max()) + taps
-            matrix = np.zeros((high - low, len(rows)))
-            for k in range(taps):
-                matrix[start[rows] + k - low, rows - first] += self.weights[rows, k]
-            found.append((low, high, matrix))
-        return found
-
-    def _typed(self, image: Array) -> list[tuple[int, int, Array]]:
-        key = (str(image.dtype), str(getattr(image, "device", "")))
+    def _matrix(self, first: int, end: int, image: Array) -> tuple[Array | slice, Array]:
+        """The inputs, and the matrix [inputs, outputs], of some outputs, in the image's kind and type."""
+        key = first, end, image.dtype, image.device
         if key not in self._matrices:
-            self._matrices[key] = [(low, high, like(m, image)) for low, high, m in self._blocks]
+            rows, taps = np.arange(first, end), self.weights.shape[1]
+            low, high = int(self.start[rows].min()), int(self.start[rows].max()) + taps
+            matrix = np.zeros((high - low, end - first))
+            matrix[self.start[rows, None] + np.arange(taps) - low, rows[:, None] - first] = self.weights[rows]
+            inputs: Array | slice = slice(low, high)
+            if low < 0 or high > self.size:
+                source = self._source[low + self._before : high + self._before]
+                inputs = like(source, image, namespace(image).int64)
+            self._matrices[key] = inputs, like(matrix, image)
         return self._matrices[key]
+
+    def rows(self, image: Array, first: int, end: int) -> Array:
+        """Outputs first to end - 1 along axis -2."""
+        inputs, matrix = self._matrix(first, end, image)
+        return matrix.mT @ image[..., inputs, :]
+
+    def columns(self, image: Array, first: int, end: int) -> Array:
+        """Outputs first to end - 1 along axis -1."""
+        inputs, matrix = self._matrix(first, end, image)
+        return image[..., inputs] @ matrix
 
     def apply(self, image: Array, axis: int) -> Array:
         """The map along axis -1 or -2 of an image [..., H, W]."""
-        xp = namespace(image)
-        if self._source is not None:
-            image = xp.take(image, like(self._source, image, xp.int64), axis=image.ndim + axis)
-        if axis == -1:
-            parts = [image[..., low:high] @ m for low, high, m in self._typed(image)]
-        else:
-            parts = [m.mT @ image[..., low:high, :] for low, high, m in self._typed(image)]
-        return parts[0] if len(parts) == 1 else xp.concat(parts, axis=axis)
+        some, outputs, step = self.columns if axis == -1 else self.rows, len(self.weights), self._block
+        parts = [some(image, first, min(first + step, outputs)) for first in range(0, outputs, step)]
+        return parts[0] if len(parts) == 1 else namespace(image).concat(parts, axis=axis)
 
 
 def in_double(function: Callable[..., Array]) -> Callable[..., Array]:

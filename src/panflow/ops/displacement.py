@@ -93,7 +93,7 @@ class _Squares:
                 -np.linalg.lstsq(normal[..., p].sum(axis=-1), right[..., p].sum(axis=-1), rcond=1e-6)[0] for p in parts
             )
             offset = offset + np.clip(move, -1, 1)
-            if np.abs(move).max() < 0.01:
+            if np.abs(move).max() < 0.01 or np.abs(offset - nearest).max() < SMALL / 2:
                 break
         own = float(weight @ (unexplained(self.at(band, offset)) ** 2).sum(axis=1))
         small = np.abs(offset - nearest).max() < SMALL or np.abs(halves[0] - halves[1]).max() > SMALL

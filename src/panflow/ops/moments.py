@@ -109,10 +109,13 @@ def _measure_core(planes: Array, core: tuple[slice, slice], valid: Array | None)
 
 
 def total(scene: Iterable[Pair], *measures: Callable[[Pair], Moments]) -> tuple[Moments, ...]:
-    """Each measure's moments over a whole scene, in one pass through its pairs."""
+    """Each measure's moments over a whole scene, in one pass through its pairs.
+
+    A scene may offer `each(function)`: the function of every pair in order, computed by several threads.
+    """
+    each = getattr(scene, "each", lambda function: map(function, scene))
     merged: tuple[Moments, ...] = ()
-    for pair in scene:
-        parts = tuple(measure(pair) for measure in measures)
+    for parts in each(lambda pair: tuple(measure(pair) for measure in measures)):
         merged = tuple(a.merge(b) for a, b in zip(merged, parts)) if merged else parts
     if not merged:
         raise ValueError("a scene has at least one pair")

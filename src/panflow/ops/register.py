@@ -9,11 +9,10 @@ other, they are brought together first. All in NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import map_coordinates, spline_filter, uniform_filter
 
 from panflow.arrays import to_numpy
 from panflow.ops import kernels
@@ -27,6 +26,7 @@ MARGIN = 6  # MS pixels at a window's border that filters have not fully seen
 AGREE = 0.35  # PAN pixels within which a window agrees with the consensus
 CONFIDENT = 0.5
 BAND_WINDOWS = 6  # windows, the best, in which bands are compared with each other
+SPARSE = 2  # the search on whole pixels looks at every second MS pixel
 MINIMUM = 256  # MS pixels that a window must offer
 PATCH = 20  # MS pixels of structure that count as one independent observation
 
@@ -68,18 +68,16 @@ class _Window:
         rows, columns = (np.clip(np.round(x).astype(int), 0, n - 1) for x, n in zip(position, pan.shape))
         valid &= pan_valid[np.ix_(rows, columns)]
         margin = MARGIN if min(size) > 8 * MARGIN else 2
-        seen = uniform_filter(valid.astype(np.float64), 2 * margin + 1) > 0.999  # nodata's fill enters no comparison
+        seen = _local_mean(valid, [2 * margin + 1] * 2) > 0.999  # nodata's fill enters no comparison
         seen[:margin], seen[-margin:], seen[:, :margin], seen[:, -margin:] = False, False, False, False
         self.usable = int(seen.sum()) >= MINIMUM
         if not self.usable:
             return
         self._gradients: dict[tuple, np.ndarray] = {}
-        smooth = lowpass(pan, kernels.mtf(float(np.mean(pair.sensor.gains)), ratio, 1e-5))
-        where = [grid[seen] for grid in np.meshgrid(*position, indexing="ij")]
-        self.position = np.stack(where)
-        low, high = np.quantile(map_coordinates(smooth, self.position, order=1), [0.005, 0.995])
+        smooth = lowpass(pan, kernels.mtf(float(np.mean(pair.sensor.gains)), ratio, 1e-2))
+        self.position = position
+        low, high = np.quantile(smooth[np.ix_(rows, columns)][seen], [0.005, 0.995])
         self.pan_structure = _structure(np.clip(smooth, low, high), pan_valid, [SMOOTH * r for r in ratio])
-        self.spline = spline_filter(self.pan_structure, order=3)
         low, high = np.quantile(ms[:, seen], [0.005, 0.995], axis=1)[..., None, None]
         flat = np.clip(ms, low, high)  # clouds and glints, far above the rest, must not rule the regression
         self.ratio, self.seen = ratio, seen
@@ -91,8 +89,7 @@ class _Window:
         """Compare PAN with these images [C, h, w] of the bands."""
         self.bands = images[:, self.seen].T
         self.bands = self.bands - self.bands.mean(axis=0)
-        u, scale, _ = np.linalg.svd(self.bands, full_matrices=False)
-        self.basis = u[:, scale > 1e-8 * scale[0]] if scale[0] > 0 else u[:, :0]
+        self.basis = _basis(self.bands)
 
     def gather(self, moves: np.ndarray) -> None:
         """Bring bands together that are displaced by `moves` [C, 2] PAN pixels."""
@@ -101,14 +98,23 @@ class _Window:
         moved = [interpolate(image[None, None], (1.0, 1.0), p, size)[0, 0] for image, p in zip(self.images, phases)]
         self.use(np.stack(moved))
 
-    def pan(self, offset: np.ndarray, exact: bool = True) -> np.ndarray:
+    def pan(self, offset: np.ndarray) -> np.ndarray:
         """PAN's structure where the MS pixels lie when they are moved by an offset (rows, columns), [n]."""
-        at = self.position + np.asarray(offset)[:, None]
-        if exact:
-            found = map_coordinates(self.spline, at, order=3, prefilter=False, mode="nearest")
-        else:
-            found = map_coordinates(self.pan_structure, at, order=1, mode="nearest")
+        rows, columns = (x + o for x, o in zip(self.position, offset))
+        found = _sampled(_sampled(self.pan_structure, rows, 0), columns, 1)[self.seen]
         return found - found.mean()
+
+    def surface(self, moves: np.ndarray) -> np.ndarray:
+        """r2 where MS is moved by each of these along rows, and along columns, [rows * columns]."""
+        some = slice(None, None, SPARSE)
+        rows, columns = (x[some] for x in self.position)
+        seen = self.seen[some, some]
+        lines = [_sampled(self.pan_structure, rows + move, 0, 1) for move in moves]
+        found = np.stack([_sampled(line, columns + move, 1, 1)[seen] for line in lines for move in moves])
+        found -= found.mean(axis=1, keepdims=True)
+        bands = self.images[:, some, some][:, seen].T
+        explained = ((found @ _basis(bands - bands.mean(axis=0))) ** 2).sum(axis=1)
+        return explained / np.maximum((found**2).sum(axis=1), 1e-300)
 
     def r2(self, pan: np.ndarray) -> float:
         """Share of PAN's structure that the bands explain."""
@@ -144,20 +150,23 @@ class _Window:
         return offset
 
 
-def register(windows: Iterable[Pair], *, per_band: bool = True) -> Registration:
-    """The offset of MS against PAN, from windows of a scene (one pair, batch 1, for a whole image)."""
-    prepared = [w for w in map(_Window, windows) if w.usable]
+def register(windows: Iterable[Pair], *, per_band: bool = True, each: Callable[..., Iterable] = map) -> Registration:
+    """The offset of MS against PAN, from windows of a scene (one pair, batch 1, for a whole image).
+
+    each: what maps a function over the windows, in order: `map`, or that of a pool of threads.
+    """
+    prepared = [w for w in each(_Window, windows) if w.usable]
     if not prepared:
         return Registration()
-    offsets = [np.array([y, x], float) for y in range(-SEARCH, SEARCH + 1) for x in range(-SEARCH, SEARCH + 1)]
-    surface = np.array([[w.r2(w.pan(o, exact=False)) for o in offsets] for w in prepared])
+    moves = np.arange(-SEARCH, SEARCH + 1.0)
+    surface = np.array(list(each(lambda w: w.surface(moves), prepared)))
     # windows in which PAN and bands have little in common say little
     weight = np.array([w.beyond_chance(r2) for w, r2 in zip(prepared, surface.max(axis=1))]) ** 2
     if weight.sum() <= 0:
         return Registration(windows=len(prepared))
-    start = offsets[int(np.argmax(weight @ surface))]
+    start = moves[np.array(np.divmod(np.argmax(weight @ surface), len(moves)))]
     nominal = float(weight @ np.array([w.r2(w.pan(np.zeros(2))) for w in prepared]) / weight.sum())
-    result = replace(_consensus(prepared, weight, start), r2_before=nominal)
+    result = replace(_consensus(prepared, weight, start, each), r2_before=nominal)
     if result.r2_after < nominal - 1e-3:
         result = replace(result, confidence=0.0)
     if not (per_band and result.confident):
@@ -168,7 +177,7 @@ def register(windows: Iterable[Pair], *, per_band: bool = True) -> Registration:
         return result
     for w in prepared:
         w.gather(moves)
-    gathered, mean = _consensus(prepared, weight, np.array(result.shift)), moves.mean(axis=0)
+    gathered, mean = _consensus(prepared, weight, np.array(result.shift), each), moves.mean(axis=0)
     if not gathered.confident:
         return result
     shift = (gathered.shift[0] + float(mean[0]), gathered.shift[1] + float(mean[1]))
@@ -176,9 +185,9 @@ def register(windows: Iterable[Pair], *, per_band: bool = True) -> Registration:
     return replace(gathered, shift=shift, band_shifts=own, r2_before=nominal)
 
 
-def _consensus(windows: list[_Window], weight: np.ndarray, start: np.ndarray) -> Registration:
+def _consensus(windows: list[_Window], weight: np.ndarray, start: np.ndarray, each: Callable) -> Registration:
     """What the windows, each refined from a common start, agree on; one that runs away disagrees by its weight."""
-    found = [(w, o) for w, o in ((w, w.refine(start)) for w in windows) if o is not None]
+    found = [(w, o) for w, o in zip(windows, each(lambda w: w.refine(start), windows)) if o is not None]
     lost = sum(v for w, v in zip(windows, weight) if all(w is not kept for kept, _ in found))
     if not found:
         return Registration(windows=len(windows))
@@ -195,9 +204,39 @@ def _consensus(windows: list[_Window], weight: np.ndarray, start: np.ndarray) ->
 
 def _structure(image: np.ndarray, valid: np.ndarray, size: list[float]) -> np.ndarray:
     """The image minus its local mean over valid pixels."""
-    known = valid.astype(np.float64)
     width = [max(3, round(s)) for s in size]
-    return image - uniform_filter(image * known, width) / np.maximum(uniform_filter(known, width), 1e-6)
+    mean = _local_mean(image * valid, width)
+    if not valid.all():
+        mean /= np.maximum(_local_mean(valid, width), 1e-6)
+    found = image - mean
+    return np.where(np.abs(found) > 1e-9 * np.abs(image).max(), found, 0.0)  # what running sums leave of a flat image
+
+
+def _local_mean(image: np.ndarray, width: list[int]) -> np.ndarray:
+    """The mean over a window of so many rows and columns; borders are mirrored."""
+    for axis, n in enumerate(width):
+        pad = [(n // 2 + 1, n - n // 2 - 1) if k == axis else (0, 0) for k in (0, 1)]
+        image = np.moveaxis(np.pad(image, pad, mode="symmetric").astype(np.float64, copy=False).cumsum(axis), axis, 0)
+        image = np.moveaxis((image[n:] - image[:-n]) / n, 0, axis)
+    return image
+
+
+def _sampled(image: np.ndarray, position: np.ndarray, axis: int, reach: int = 2) -> np.ndarray:
+    """The image at positions along an axis: cubic convolution (reach 2), or linear (1); ends are replicated."""
+    kernel = kernels.cubic if reach == 2 else lambda x: 1 - np.abs(x)
+    base = np.floor(position).astype(int)
+    shape = (-1, 1) if axis == 0 else (1, -1)
+    parts = (
+        image.take(np.clip(base + k, 0, image.shape[axis] - 1), axis) * kernel(base + k - position).reshape(shape)
+        for k in range(1 - reach, reach + 1)
+    )
+    return sum(parts)
+
+
+def _basis(bands: np.ndarray) -> np.ndarray:
+    """An orthonormal basis of the columns of [n, C]."""
+    u, scale, _ = np.linalg.svd(bands, full_matrices=False)
+    return u[:, scale > 1e-8 * scale[0]] if scale[0] > 0 else u[:, :0]
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

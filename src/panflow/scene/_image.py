@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from panflow.errors import GeometryError, InputError
 from panflow.ops.window import Core
 from panflow.scene.grid import Grid
-from panflow.scene.source import _alpha, grid_of, open_dataset
+from panflow.scene.source import alpha_band, grid_of, open_dataset
 
 SLACK = 0.1  # pixels by which grids may miss each other, anywhere in the image
 
@@ -25,7 +25,7 @@ class Image:
 
     def __init__(self, path: str, role: str, anchor: Grid | None = None, nodata: float | None = None):
         self._dataset, self._lock, self._nodata = open_dataset(path, role), threading.Lock(), nodata
-        self._alpha = _alpha(self._dataset)
+        self._alpha = alpha_band(self._dataset)
         self._bands = [i for i in self._dataset.indexes if i != self._alpha]
         self.grid, self.dtype = grid_of(self._dataset), np.dtype(self._dataset.dtypes[0])
         if self.dtype.kind == "c":

@@ -30,8 +30,10 @@ from panflow.ops.window import Core
 from panflow.scene import _eye
 from panflow.scene._judged import Judged
 from panflow.scene._statistics import Parts, Statistic, merge, plain
-from panflow.scene.engine import BASE_MIB, CACHE_MIB, Progress, _overlapped, _register
+from panflow.scene.blocks import overlapped
+from panflow.scene.engine import BASE_MIB, CACHE_MIB, Progress
 from panflow.scene.heatmap import heatmap
+from panflow.scene.offset import correct_shift
 from panflow.scene.report import peak_mib
 from panflow.types import YX, Sensor
 
@@ -119,7 +121,7 @@ def assess_file(
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_MIB))
         scene = Judged(stack, fused, pan, files, reference, sensor, nodata, names=bands, tags=tags)
         source, chosen = scene.source, choose(indices, scene.has)
-        found, applied, warnings = _register(source, register) if source else (Registration(), False, [])
+        found, applied, warnings = correct_shift(source, register, jobs) if source else (Registration(), False, [])
         lattice, halo, flight, tight = _plan(scene, jobs or os.cpu_count() or 1, max_memory)
         folder = _Maps(Path(maps), chosen) if maps else None
 
@@ -132,7 +134,7 @@ def assess_file(
 
         stack.enter_context(threadpool_limits(limits=1))  # matrix products are small: threads would wait
         tiles: list[Tile] = []
-        for tile in _overlapped(work, lattice, flight, flight):
+        for tile in overlapped(work, lattice, flight, flight):
             tiles.append(tile)
             if progress:
                 progress("assess", len(tiles), len(lattice))

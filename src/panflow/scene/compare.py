@@ -27,8 +27,10 @@ from panflow.pairs import with_validity
 from panflow.scene import _window, picture
 from panflow.scene._peak import Peak
 from panflow.scene._statistics import plain
-from panflow.scene.engine import CACHE_MIB, FIT_BLOCKS, Progress, _register, _spread
+from panflow.scene.blocks import spread
+from panflow.scene.engine import CACHE_MIB, FIT_BLOCKS, Progress
 from panflow.scene.grid import Grid
+from panflow.scene.offset import correct_shift
 from panflow.scene.quicklook import OVERVIEW, composite, details
 from panflow.scene.sink import BLOCK
 from panflow.scene.source import Source, grid_of, open_dataset
@@ -114,12 +116,12 @@ def compare_files(
     try:
         # matrix products of classical methods are small, and several threads would wait for each other
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB), threadpool_limits(limits=1, user_api="blas"):
-            found, applied, warnings = _register(source, register)
+            found, applied, warnings = correct_shift(source, register)
             chosen = pick(source, crops, side)
             cores = [core for core, _ in chosen]
             halos = [sharpener.halo(source.placement.ratio) for sharpener in sharpeners.values()]
             halo = max(WHOLE if each is None else each for each in halos)
-            blocks = _spread(tiles(source.size, BLOCK), FIT_BLOCKS)
+            blocks = spread(tiles(source.size, BLOCK), FIT_BLOCKS)
             full, reduced = _full(source, blocks, cores, halo), _reduced(source, blocks, cores, halo)
             scores, images = [], {}
             for done, (name, sharpener) in enumerate(sharpeners.items(), 1):

@@ -14,7 +14,8 @@ from affine import Affine
 from panflow.errors import InputError
 from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
-from panflow.scene.engine import CACHE_MIB, _register
+from panflow.scene.engine import CACHE_MIB
+from panflow.scene.offset import correct_shift
 from panflow.scene.sink import Sink, check_target
 from panflow.scene.source import Source
 from panflow.types import YX, Pair, Sensor
@@ -69,7 +70,7 @@ def degrade_file(
                 "which are reduced in memory; cut a part of the scene (gdal_translate -projwin)"
             )
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
-            found, applied, warnings = _register(source, register)
+            found, applied, warnings = correct_shift(source, register)
             pair, (row, column) = _covered(source)
             try:
                 reduced = wald(pair)

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,20 +21,21 @@ from threadpoolctl import threadpool_limits
 
 from panflow import __version__, zoo
 from panflow.errors import InputError
-from panflow.ops.register import Registration, register
-from panflow.ops.window import Core, partition, tiles
+from panflow.ops.register import Registration
+from panflow.ops.resample import STRIP
+from panflow.ops.window import Core, tiles
+from panflow.scene.blocks import overlapped, spread
+from panflow.scene.offset import correct_shift
 from panflow.scene.report import Report, peak_mib
 from panflow.scene.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
 from panflow.scene.source import Source
 from panflow.types import Pair, Sensor, Sharpener
 
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
-REGISTER_WINDOWS = 16
-REGISTER_SIDE = 128  # MS pixels
 CACHE_MIB = 64  # GDAL's block cache: more only costs memory, since every block is read once
 BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
+T = TypeVar("T")
 Progress = Callable[[str, int, int], None]  # stage, done, of how many blocks
-T, R = TypeVar("T"), TypeVar("R")
 
 
 def sharpen_file(
@@ -87,9 +85,9 @@ def sharpen_file(
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
             lattice = tiles(source.size, BLOCK)
-            source.require_data([*_spread(lattice, FIT_BLOCKS), *lattice])
-            found, applied, warnings = _register(source, register)
-            scene = _Scene(source, _spread(lattice, FIT_BLOCKS), sharpener.halo(source.placement.ratio), progress)
+            source.require_data([*spread(lattice, FIT_BLOCKS), *lattice])
+            found, applied, warnings = correct_shift(source, register, jobs)
+            scene = _Scene(source, spread(lattice, FIT_BLOCKS), sharpener.halo(source.placement.ratio), jobs, progress)
             sharpener = sharpener.fit(scene)
             halo = sharpener.halo(source.placement.ratio)
             blocks = lattice if halo is not None else [(0, source.size[0], 0, source.size[1])]
@@ -130,7 +128,7 @@ def sharpen_file(
 
                 if progress:
                     progress("sharpen", 0, len(blocks))
-                for done, (core, image, valid, over) in enumerate(_overlapped(work, blocks, jobs, flight), 1):
+                for done, (core, image, valid, over) in enumerate(overlapped(work, blocks, jobs, flight), 1):
                     sink.write(core, image, valid)
                     clipped += over
                     holes += 0 if valid is None else int(valid.size - valid.sum())
@@ -180,46 +178,6 @@ def _mean(phase: tuple) -> tuple[float, float]:
     return tuple(float(v) for v in np.mean(phase, axis=0))
 
 
-def _spread(cores: list[Core], count: int) -> list[Core]:
-    """At most `count` of the cores, evenly spread with a seeded offset in every stretch."""
-    if len(cores) <= count:
-        return cores
-    rng = np.random.default_rng(0)
-    edges = np.linspace(0, len(cores), count + 1)
-    return [cores[int(low + (high - low) * rng.random())] for low, high in pairwise(edges)]
-
-
-def measure_shift(source: Source) -> Registration:
-    """The offset of a scene's MS against its georeferencing, from windows spread over it."""
-    ratio = source.placement.ratio
-    cores = partition(source.size, round(REGISTER_SIDE * max(ratio)))
-    return register(source.read(core, 0) for core in _spread(cores, REGISTER_WINDOWS))
-
-
-def _register(source: Source, how: str | tuple[float, float]) -> tuple[Registration, bool, list[str]]:
-    """Measure the offset, correct it as asked, and say what is worth a warning."""
-    found = measure_shift(source)
-    if how not in ("auto", "off"):
-        try:
-            dy, dx = (float(v) for v in (how.split(",") if isinstance(how, str) else how))
-            if not np.isfinite([dy, dx]).all():
-                raise ValueError
-        except (TypeError, ValueError):
-            raise InputError(f"register {how!r} is unknown: expected auto, off, or DY,DX in PAN pixels") from None
-        source.phase = Registration(shift=(dy, dx)).phases(source.phase)
-        return Registration((dy, dx), found.confidence, found.r2_before, found.r2_after), True, []
-    large = max(map(abs, found.shift)) > 0.5
-    if how == "auto" and found.confident:
-        source.phase = found.phases(source.phase)
-        return found, True, []
-    if how == "auto" and large:
-        return found, False, ["an offset of MS was seen but not surely enough to correct it: check by eye, or set it"]
-    if how == "off" and large and found.confident:
-        shift = f"{found.shift[0]:+.2f}, {found.shift[1]:+.2f}"
-        return found, False, [f"MS is displaced by {shift} PAN pixels and --register off leaves it so"]
-    return found, False, []
-
-
 def _in_flight(source: Source, halo: int, jobs: int, max_memory: float | None) -> tuple[int, list[str]]:
     """How many blocks may be in work at once under a limit in MiB."""
     side = min(BLOCK + 2 * halo, max(source.size))
@@ -243,38 +201,30 @@ def _tiling(sharpener: Sharpener, halo: int | None) -> list[str]:
 
 
 class _Scene:
-    """The pairs that a sharpener is fitted on, read ahead by one; as often as it likes."""
+    """The pairs that a sharpener is fitted on, as often as it likes: read ahead by one, or worked on by threads."""
 
-    def __init__(self, source: Source, cores: list[Core], halo: int | None, progress: Progress | None):
+    def __init__(self, source: Source, cores: list[Core], halo: int | None, jobs: int, progress: Progress | None):
         whole = (0, source.size[0], 0, source.size[1])
         self.source, self.cores, self.halo = source, cores if halo is not None else [whole], halo or 0
-        self.progress = progress
+        self.jobs, self.progress = jobs, progress
 
     def __iter__(self) -> Iterator[Pair]:
-        pairs = _overlapped(lambda core: self.source.read(core, self.halo), self.cores, 1, 2)
+        return self._told(overlapped(self._pair, self.cores, 1, 2))
+
+    def each(self, function: Callable[[Pair], T]) -> Iterator[T]:
+        """A function of every pair, in order."""
+        return self._told(overlapped(lambda core: function(self._pair(core)), self.cores, self.jobs, self.jobs + 1))
+
+    def _pair(self, core: Core) -> Pair:
+        return self.source.read(core, self.halo)
+
+    def _told(self, items: Iterator[T]) -> Iterator[T]:
         if self.progress:
             self.progress("fit", 0, len(self.cores))
-        for done, pair in enumerate(pairs, 1):
-            yield pair
+        for done, item in enumerate(items, 1):
+            yield item
             if self.progress:
                 self.progress("fit", done, len(self.cores))
-
-
-def _overlapped(work: Callable[[T], R], items: Iterable[T], jobs: int, flight: int) -> Iterator[R]:
-    """work(item) in order, `jobs` at a time, with at most `flight` started and not yet taken."""
-    pool = ThreadPoolExecutor(min(jobs, flight))
-    pending: deque[Future[R]] = deque()
-    try:
-        for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) >= flight:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()
-        pool.shutdown(wait=True)
 
 
 def _own(fused: Any, pair: Pair) -> np.ndarray:
@@ -313,21 +263,34 @@ def _cast(
             gap = max(abs(hole) * kind.type(1e-6), np.finfo(kind).tiny)  # GDAL takes neighbouring floats for equal
             np.putmask(result, np.abs(result - hole) < gap, hole + gap if hole <= 0 else hole - gap)
     else:
-        info = np.iinfo(kind)
-        # beyond 16 bits the limits are no float32 numbers, and a saturated value would wrap around in the cast
-        rounded = np.rint(image.astype(np.float64) if kind.itemsize > 2 else image)
-        clipped = 0
-        if not (rounded.min() >= info.min and rounded.max() <= info.max):
-            outside = ~((rounded >= info.min) & (rounded <= info.max)).all(axis=0)
-            clipped = int((outside if valid is None else outside & valid).sum())
-            rounded = np.clip(np.nan_to_num(rounded), info.min, info.max)
-        result = rounded.astype(kind)
+        result, clipped = np.empty(image.shape, kind), 0
+        for top in range(0, image.shape[1], STRIP):
+            rows = slice(top, top + STRIP)
+            clipped += _round(image[:, rows], None if valid is None else valid[rows], result[:, rows])
         hole = 0 if absent is None else absent
         if absent is not None:
-            np.putmask(result, result == kind.type(absent), kind.type(absent + 1 if absent < info.max else absent - 1))
+            other = absent + 1 if absent < np.iinfo(kind).max else absent - 1
+            np.putmask(result, result == kind.type(absent), kind.type(other))
     if valid is not None:
         result[:, ~valid] = kind.type(hole)
     return result, valid, clipped
+
+
+def _round(image: np.ndarray, valid: np.ndarray | None, result: np.ndarray) -> int:
+    """Into `result`, of an integer type; how many valid pixels were clipped."""
+    info = np.iinfo(result.dtype)
+    if result.itemsize > 2:  # the limits are no float32 numbers, and a saturated value would wrap around in the cast
+        image = image.astype(np.float64)
+    rounded = np.rint(image)
+    low, high, outside = rounded.min(), rounded.max(), 0
+    if not (low >= info.min and high <= info.max):
+        beyond = ~((rounded >= info.min) & (rounded <= info.max)).all(axis=0)
+        outside = int((beyond if valid is None else beyond & valid).sum())
+        if np.isnan(low):
+            rounded = np.nan_to_num(rounded)
+        np.clip(rounded, info.min, info.max, out=rounded)
+    result[:] = rounded
+    return outside
 
 
 def _provenance(source: Source, method: str, found: Registration, applied: bool, inputs: list[str]) -> dict[str, str]:
@@ -343,4 +306,4 @@ def _provenance(source: Source, method: str, found: Registration, applied: bool,
     return {k: v for k, v in source.tags.items() if any(word in k.upper() for word in kept)} | tags
 
 
-__all__ = ["measure_shift", "sharpen_file"]
+__all__ = ["sharpen_file"]

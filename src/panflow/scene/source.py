@@ -49,7 +49,7 @@ def parse_layers(specs: list[str]) -> list[Layer]:
                     raise InputError(f"{spec}: expected band=1..{dataset.count}, came band={number}")
                 layers.append(Layer(path, int(number)))
             else:
-                layers.extend(Layer(path, i) for i in dataset.indexes if i != _alpha(dataset))
+                layers.extend(Layer(path, i) for i in dataset.indexes if i != alpha_band(dataset))
     return layers
 
 
@@ -65,6 +65,45 @@ def open_dataset(path: str, role: str) -> rasterio.DatasetReader:
 
 def grid_of(dataset: rasterio.DatasetReader) -> Grid:
     return Grid(dataset.transform, dataset.crs, dataset.shape)
+
+
+@dataclass(frozen=True)
+class _Doubts:
+    """What may make pixels of some bands of a file invalid.
+
+    values: of every band, those that stand for nodata; masks: bands with a mask of their own; alpha: a band besides
+    these; numbers: whether some may be none.
+    """
+
+    values: tuple[tuple[float, ...], ...]
+    masks: tuple[int, ...]
+    alpha: int | None
+    numbers: bool
+
+    @classmethod
+    def of(cls, dataset: rasterio.DatasetReader, bands: list[int], nodata: float | None) -> _Doubts:
+        told = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
+        alpha = alpha_band(dataset)
+        return cls(
+            tuple(tuple(v for v in (dataset.nodatavals[b - 1], nodata) if v is not None) for b in bands),
+            tuple(b for b in bands if not told & set(dataset.mask_flag_enums[b - 1])),
+            alpha if alpha not in bands else None,
+            any(np.dtype(dataset.dtypes[b - 1]).kind == "f" for b in bands),
+        )
+
+    def valid(self, dataset: rasterio.DatasetReader, part: Window, image: np.ndarray) -> np.ndarray | None:
+        """Where every band of the image [C, H, W], read from a part of the file, is valid; None: everywhere."""
+        if not (any(self.values) or self.masks or self.alpha or self.numbers):
+            return None
+        valid = np.isfinite(image).all(axis=0)
+        for band, values in zip(image, self.values):
+            for value in values:
+                valid &= band != np.float32(value)
+        for mask in self.masks:
+            valid &= dataset.read_masks(mask, window=part) > 0
+        if self.alpha:
+            valid &= dataset.read(self.alpha, window=part) > 0
+        return None if valid.all() else valid
 
 
 class Source:
@@ -88,7 +127,7 @@ class Source:
         self._local, self._handles = threading.local(), []
         self._lock = threading.Lock()
         with open_dataset(self.pan_path, "PAN") as dataset:
-            count = dataset.count - (_alpha(dataset) is not None)
+            count = dataset.count - (alpha_band(dataset) is not None)
             if count != 1:
                 raise InputError(f"PAN file {pan} has {count} bands: expected one; are PAN and MS swapped?")
             self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[0]
@@ -147,7 +186,7 @@ class Source:
                 self.units.append(dataset.units[i])
                 marked = dataset.colorinterp[i]
                 self.colors.append(ColorInterp.undefined if marked == ColorInterp.alpha else marked)
-                if (alpha := _alpha(dataset)) and all(Layer(layer.path, alpha) != other for other in self.layers):
+                if (alpha := alpha_band(dataset)) and all(Layer(layer.path, alpha) != other for other in self.layers):
                     note = (
                         f"band {alpha} of {layer.path} is marked as alpha, and masks: to sharpen it, pick band={alpha}"
                     )
@@ -221,19 +260,13 @@ class Source:
             raise InputError(f"{dataset.name} cannot be read to its end: {error}; is the file truncated?") from None
         return image, valid
 
-    def _valid(self, dataset, bands, part, image) -> np.ndarray | None:
+    def _valid(self, dataset, bands: list[int], part: Window, image: np.ndarray) -> np.ndarray | None:
         """By nodata value, NaN, mask and alpha together: of several, GDAL's own masks follow only one."""
-        valid = np.isfinite(image).all(axis=0)
-        for k, band in enumerate(bands):
-            for value in (dataset.nodatavals[band - 1], self.nodata):
-                if value is not None:
-                    valid &= image[k] != np.float32(value)
-            if not {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha} & set(dataset.mask_flag_enums[band - 1]):
-                valid &= dataset.read_masks(band, window=part) > 0
-        alpha = _alpha(dataset)
-        if alpha and alpha not in bands:
-            valid &= dataset.read(alpha, window=part) > 0
-        return None if valid.all() else valid
+        doubts = self._local.__dict__.setdefault("doubts", {})
+        key = dataset.name, tuple(bands)
+        if key not in doubts:  # asking GDAL takes longer than reading a tile
+            doubts[key] = _Doubts.of(dataset, bands, self.nodata)
+        return doubts[key].valid(dataset, part, image)
 
     def read(self, core: Core, halo: int) -> Pair:
         """The pair of a window of the PAN grid with `halo` PAN pixels around, as far as there is PAN.
@@ -300,7 +333,7 @@ class Source:
             if path != self.pan_path and self._virtual(path) is not None:
                 return True
             with open_dataset(path, "input") as dataset:
-                if _alpha(dataset) or any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums):
+                if alpha_band(dataset) or any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums):
                     return True
         return False
 
@@ -323,7 +356,7 @@ class Source:
         self._handles.clear()
 
 
-def _alpha(dataset: rasterio.DatasetReader) -> int | None:
+def alpha_band(dataset: rasterio.DatasetReader) -> int | None:
     """The band (1-based) that is marked as alpha beside others."""
     colors = dataset.colorinterp
     return colors.index(ColorInterp.alpha) + 1 if len(colors) > 1 and ColorInterp.alpha in colors else None
@@ -343,4 +376,4 @@ def _all_tags(dataset: rasterio.DatasetReader) -> dict[str, str]:
     return tags
 
 
-__all__ = ["Layer", "Source", "open_dataset", "parse_layers"]
+__all__ = ["Layer", "Source", "alpha_band", "grid_of", "open_dataset", "parse_layers"]

@@ -1,0 +1,54 @@
+"""The offset of a scene's MS against its georeferencing: measured, and corrected as asked."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import numpy as np
+
+from panflow.errors import InputError
+from panflow.ops.register import Registration, register
+from panflow.ops.window import partition
+from panflow.scene.blocks import overlapped, spread
+from panflow.scene.source import Source
+
+WINDOWS = 16
+SIDE = 128  # MS pixels
+
+
+def measure_shift(source: Source, jobs: int | None = None) -> Registration:
+    """The offset of a scene's MS against its georeferencing, from windows spread over it; jobs: threads."""
+    jobs = jobs or os.cpu_count() or 1
+    cores = spread(partition(source.size, round(SIDE * max(source.placement.ratio))), WINDOWS)
+    each = partial(overlapped, jobs=jobs, flight=2 * jobs)
+    return register(each(lambda core: source.read(core, 0), cores), each=each)
+
+
+def correct_shift(
+    source: Source, how: str | tuple[float, float], jobs: int | None = None
+) -> tuple[Registration, bool, list[str]]:
+    """Measure the offset, correct it as asked ("auto", "off" or (dy, dx) PAN pixels), and say what is worth a warning.
+
+    Returns what was found, whether the source now is corrected, and the warnings. Raises InputError.
+    """
+    found = measure_shift(source, jobs)
+    if how not in ("auto", "off"):
+        try:
+            dy, dx = (float(v) for v in (how.split(",") if isinstance(how, str) else how))
+            if not np.isfinite([dy, dx]).all():
+                raise ValueError
+        except (TypeError, ValueError):
+            raise InputError(f"register {how!r} is unknown: expected auto, off, or DY,DX in PAN pixels") from None
+        source.phase = Registration(shift=(dy, dx)).phases(source.phase)
+        return Registration((dy, dx), found.confidence, found.r2_before, found.r2_after), True, []
+    large = max(map(abs, found.shift)) > 0.5
+    if how == "auto" and found.confident:
+        source.phase = found.phases(source.phase)
+        return found, True, []
+    if how == "auto" and large:
+        return found, False, ["an offset of MS was seen but not surely enough to correct it: check by eye, or set it"]
+    if how == "off" and large and found.confident:
+        shift = f"{found.shift[0]:+.2f}, {found.shift[1]:+.2f}"
+        return found, False, [f"MS is displaced by {shift} PAN pixels and --register off leaves it so"]
+    return found, False, []
