@@ -1,0 +1,41 @@
+"""OpenVINO: compiles a network for the processor; in bfloat16 where it has that and the network is made for it."""
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from panflow.runtime import bf16
+from panflow.runtime._graph import Compiled, traced
+
+
+def missing() -> str | None:
+    return None if find_spec("openvino") else 'OpenVINO is not installed: pip install "panflow[openvino]"'
+
+
+class Engine(Compiled):
+    def __init__(self, network: nn.Module):
+        half = hasattr(network, "frugal") and not bf16.missing()
+        threads = os.cpu_count() or 1
+        # a stream a core: callers come in several threads
+        hints = {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32", "NUM_STREAMS": threads}
+        self._hints: dict[str, Any] = {**hints, "INFERENCE_NUM_THREADS": threads}
+        super().__init__(network, self._compile)
+
+    def _compile(self, named: dict[str, Tensor]) -> Callable[[list[Tensor]], Tensor]:
+        import openvino
+
+        tensors = tuple(named.values())
+        graph = openvino.convert_model(traced(self.network, tensors), example_input=tensors)
+        graph.reshape({port: list(t.shape) for port, t in zip(graph.inputs, tensors)})
+        compiled = openvino.Core().compile_model(graph, "CPU", self._hints)
+
+        def ask(tensors: list[Tensor]) -> Tensor:
+            request = compiled.create_infer_request()
+            request.infer([t.numpy() for t in tensors], share_inputs=True)
+            return torch.from_numpy(request.get_output_tensor().data.copy())
+
+        return ask

@@ -1,0 +1,90 @@
+"""Every runtime gives torch's answer, and a model gives its result by each of them."""
+
+import numpy as np
+import pytest
+import torch
+
+from panflow import registry, zoo
+from panflow.data import synthetic
+from panflow.errors import MissingInput, UnknownName
+from panflow.model import build
+from panflow.runtime import bf16, names, onnx, runtime
+from panflow.runtime._network import drawn, loss
+from panflow.sensors import load
+
+# of the answer to white noise; bfloat16, which OpenVINO takes too, rounds by 0.4 % at every layer
+LIMITS = {"torch": 1e-5, "bf16": 0.02, "openvino": 0.02, "onnx": 1e-5}
+
+
+def network(name: str, **options) -> torch.nn.Module:
+    """A network with nothing at zero."""
+    sections = {"transform": {"name": "scale", "bits": 11}, "objective": {"name": "regression"}}
+    made = build({"network": {"name": name, "bands": 4, **options}, **sections}).network
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.03 * torch.randn(parameter.shape)
+    return made
+
+
+NETWORKS = {
+    "otfm tiny, conv": lambda: network("otfm", size="tiny", mixers=["conv"] * 3),
+    "otfm tiny, attention": lambda: network("otfm", size="tiny", mixers=["attention"] * 3),
+    "the default": lambda: zoo.load(device="cpu").network,
+    "pannet": lambda: network("pannet", width=8, blocks=1),
+}
+
+
+@pytest.mark.parametrize("made", NETWORKS.values(), ids=NETWORKS.keys())
+def test_onnx_runtime_equals_torch_at_t_1(made):
+    if onnx.missing():
+        pytest.skip(onnx.missing())
+    asked = made()
+    assert loss(onnx.Engine(asked), asked, drawn(asked, {"bands": 4}, (32, 40))) < 1e-5
+
+
+@pytest.mark.parametrize("name", registry.names("runtimes"))
+def test_runtimes_answer_alike_for_several_shapes(name):
+    module = registry.get("runtimes", name)
+    if module.missing():
+        pytest.skip(module.missing())
+    asked = zoo.load(device="cpu").network
+    engine = runtime(name, asked)
+    for bands, size in ((4, (40, 33)), (3, (24, 24))):
+        assert loss(engine, asked, drawn(asked, {"bands": bands}, size)) < LIMITS[name]
+    assert engine.halo == asked.halo and engine.denoiser
+
+
+def test_plain_torch_takes_networks_without_a_form_of_their_own():
+    asked = network("pannet", width=8, blocks=1)
+    assert loss(runtime("auto", asked), asked, drawn(asked, {"bands": 4})) < 1e-5  # never in bfloat16
+
+
+@pytest.mark.parametrize("name", registry.names("runtimes"))
+def test_a_scene_is_the_same_by_every_runtime(name):
+    module = registry.get("runtimes", name)
+    if module.missing():
+        pytest.skip(module.missing())
+    pair = synthetic.scene((96, 72), load("ikonos"), seed=3)
+    whole = zoo.load(device="cpu").fit([pair])(pair)
+    found = zoo.load(device="cpu", runtime=name).fit([pair])(pair)
+    error = np.abs(found - whole).mean() / whole.std()
+    assert error < (1e-3 if name in ("bf16", "openvino") else 1e-6)
+
+
+def test_what_is_not_there_is_told(monkeypatch):
+    assert names()[0] == "auto" and {"bf16", "onnx", "openvino", "torch"} <= set(names())
+    with pytest.raises(UnknownName, match="did you mean 'onnx'"):
+        zoo.load(device="cpu", runtime="onxx")
+    monkeypatch.setattr(onnx, "find_spec", lambda name: None)
+    with pytest.raises(MissingInput, match=r'pip install "panflow\[onnx\]"'):
+        zoo.load(device="cpu", runtime="onnx")
+
+
+def test_auto_takes_bfloat16_only_where_it_is_computed(monkeypatch):
+    asked = zoo.load(device="cpu").network
+    monkeypatch.setattr(bf16, "missing", lambda: None)
+    assert type(runtime("auto", asked)) is bf16.Engine
+    assert type(runtime("auto", asked, evaluations=5)) is not bf16.Engine
+    monkeypatch.setattr(bf16, "missing", lambda: "no")
+    assert type(runtime("auto", asked)) is not bf16.Engine
