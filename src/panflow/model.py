@@ -62,6 +62,8 @@ class Model:
     seed: int = 0
     engine: Any = None
 
+    costly = True  # what is computed around a tile, to be thrown away, costs as much as the tile
+
     @property
     def device(self) -> torch.device:
         return next(iter(self.network.parameters())).device
@@ -91,7 +93,14 @@ class Model:
         """PAN pixels a side of a block."""
         if self.device.type != "cpu":
             return WIDE
-        return FRUGAL if self.engine is not None and hasattr(self.network, "frugal") else BLOCK
+        return FRUGAL if getattr(self.engine, "frugally", False) else BLOCK
+
+    def memory(self, bands: int, ratio: YX) -> float:
+        """MiB that the network takes for a block: about 64 numbers of float32 per pixel and band."""
+        if self.reach is None or grid(ratio, self.network.multiple) is None:
+            return 0.0
+        side = max(self._side, CONTEXT * self.reach) + 2 * self.reach
+        return side * side * bands * 4 * 64 / 2**20
 
     def on(self, name: str) -> Self:
         """The same model, its network asked by a runtime (`panflow.runtime`), which are of the CPU."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Bound on memory, in MiB or as 2GiB.")
 @click.option("--device", default="auto", show_default=True, help="Of learned models: auto, cpu, cuda or mps.")
+@click.option("--runtime", default="auto", show_default=True, help="Of networks on a CPU: `panflow names runtimes`.")
 @click.option(
     "--context", type=click.IntRange(min=0), help="Tiles with so many PAN pixels around, for global networks."
 )

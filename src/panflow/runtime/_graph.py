@@ -52,7 +52,7 @@ def onnx_bytes(network: nn.Module, tensors: Mapping[str, Tensor], any_size: bool
         for name, t in tensors.items()
         if t.ndim == 4 and t.shape[-1] > 1
     }
-    file = io.BytesIO()
+    file: Any = io.BytesIO()  # torch takes it, though its types do not say so
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -73,10 +73,12 @@ class Compiled(Asked):
 
     def __init__(self, network: nn.Module, make: Callable[[dict[str, Tensor]], Callable[[list[Tensor]], Tensor]]):
         super().__init__(network)
-        self._make, self._made, self._lock = make, {}, Lock()
+        self._make, self._lock = make, Lock()
+        self._made: dict[Shapes, Callable[[list[Tensor]], Tensor]] = {}
 
     def __call__(self, *state: Tensor, **inputs: Tensor) -> Tensor:
-        named = dict(zip(order(self.network), (*state, *(inputs[name] for name in self.network.inputs))))
+        asked: tuple[str, ...] = self.inputs
+        named = dict(zip(order(self.network), (*state, *(inputs[name] for name in asked))))
         shapes = tuple(tuple(t.shape) for t in named.values())
         with self._lock:
             if shapes not in self._made:

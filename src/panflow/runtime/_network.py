@@ -36,6 +36,7 @@ class InTorch(Asked):
         frugal = getattr(self.copy, "frugal", None)
         if frugal is not None:
             self.copy.to(dtype)  # which casts its inputs itself
+        self.frugally = frugal is not None
         self.form: Callable[..., Tensor] = frugal or self.copy
         self.mixed = dtype if frugal is None and dtype != torch.float32 else None
 

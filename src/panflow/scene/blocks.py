@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from panflow.ops.window import Core
 
@@ -25,8 +26,11 @@ def spread(cores: list[Core], count: int) -> list[Core]:
 
 
 def overlapped(work: Callable[[T], R], items: Iterable[T], jobs: int, flight: int) -> Iterator[R]:
-    """work(item) in order, `jobs` at a time, with at most `flight` started and not yet taken."""
-    pool = ThreadPoolExecutor(min(jobs, flight))
+    """work(item) in order, `jobs` at a time, with at most `flight` started and not yet taken.
+
+    Libraries get one thread in each worker: a limit that the caller has set does not reach OpenMP in other threads.
+    """
+    pool = ThreadPoolExecutor(min(jobs, flight), initializer=threadpool_limits, initargs=(1,))
     pending: deque[Future[R]] = deque()
     try:
         for item in items:
