@@ -34,6 +34,7 @@ from panflow.types import Pair, Sensor, Sharpener
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
 CACHE_MIB = 64  # GDAL's block cache: more only costs memory, since every block is read once
 BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
+TORCH_MIB = 200  # torch, where it is needed
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]  # stage, done, of how many blocks
 
@@ -58,6 +59,7 @@ def sharpen_file(
     max_memory: float | None = None,
     device: str = "auto",
     context: int | None = None,
+    runtime: str = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -70,7 +72,8 @@ def sharpen_file(
     MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none, deflate, zstd, lzw or lerc;
     level: how hard zstd or deflate try; overviews: None, only in a COG; jobs: threads; max_memory: MiB; device: where
     a learned model computes ("auto", "cpu", "cuda", "mps"); context: PAN pixels around a tile for a network that looks
-    at the whole image, instead of the whole image at once.
+    at the whole image, instead of the whole image at once; runtime: who asks a network on a CPU, a name of
+    `panflow names runtimes` or "auto", the fastest that keeps the quality.
 
     Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
     """
@@ -80,7 +83,7 @@ def sharpen_file(
     compress = _one_of("compress", compress.lower(), COMPRESSIONS)
     check_target(out, [str(pan), *(m.rpartition(",band=")[0] or m for m in inputs)], overwrite)
     jobs = jobs or os.cpu_count() or 1
-    sharpener = method if callable(method) else zoo.load(method, device=device, context=context)
+    sharpener = method if callable(method) else zoo.load(method, device=device, context=context, runtime=runtime)
     source = Source(str(pan), inputs, sensor, nodata, bands, tags)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
@@ -90,9 +93,10 @@ def sharpen_file(
             scene = _Scene(source, spread(lattice, FIT_BLOCKS), sharpener.halo(source.placement.ratio), jobs, progress)
             sharpener = sharpener.fit(scene)
             halo = sharpener.halo(source.placement.ratio)
-            blocks = lattice if halo is not None else [(0, source.size[0], 0, source.size[1])]
+            side = BLOCK * _blocks(sharpener, source.size) if halo is not None else max(source.size)
+            blocks = tiles(source.size, side)
             warnings += _tiling(sharpener, halo)
-            flight, tight = _in_flight(source, halo or 0, jobs, max_memory)
+            flight, tight = _in_flight(sharpener, source, side, halo or 0, jobs, max_memory)
             warnings += tight
             kind = _kind(dtype or source.ms_dtype)
             absent = _absent(source, kind)
@@ -178,16 +182,25 @@ def _mean(phase: tuple) -> tuple[float, float]:
     return tuple(float(v) for v in np.mean(phase, axis=0))
 
 
-def _in_flight(source: Source, halo: int, jobs: int, max_memory: float | None) -> tuple[int, list[str]]:
-    """How many blocks may be in work at once under a limit in MiB."""
-    side = min(BLOCK + 2 * halo, max(source.size))
-    block = side * side * 4 * (6 * source.bands + 8) / 2**20
+def _blocks(sharpener: Sharpener, size: tuple[int, int]) -> int:
+    """Blocks of the file that a tile has on a side: more for what costs much around a tile, where there are many."""
+    return 2 if getattr(sharpener, "costly", False) and min(size) >= 8 * BLOCK else 1
+
+
+def _in_flight(
+    sharpener: Sharpener, source: Source, side: int, halo: int, jobs: int, max_memory: float | None
+) -> tuple[int, list[str]]:
+    """How many tiles may be in work at once under a limit in MiB."""
+    side = min(side + 2 * halo, max(source.size))
+    base, tile = BASE_MIB, side * side * 4 * (6 * source.bands + 8) / 2**20
+    if hasattr(sharpener, "memory"):  # torch, and what a network makes of a tile
+        base, tile = BASE_MIB + TORCH_MIB, tile + sharpener.memory(source.bands, source.placement.ratio)
     if max_memory is None:
         return 2 * jobs, []
-    flight = int((max_memory - BASE_MIB) / block)
+    flight = int((max_memory - base) / tile)
     if flight >= 1:
         return min(flight, 2 * jobs), []
-    need = ceil(BASE_MIB + block)
+    need = ceil(base + tile)
     return 1, [f"--max-memory {max_memory:g} is less than one block needs: about {need} MiB are used"]
 
 
