@@ -1,0 +1,125 @@
+"""The learned default on a CPU: its network against the machine's convolution peak, and scenes end to end.
+
+    python benchmarks/network.py [--bands 4 8] [--folder DIR --sizes 2560] [--seconds 2]
+
+All in one run: the peak is a 3x3 convolution 128 -> 128 of one 128 x 128 map, a thread a core; the network is asked in
+the blocks that scenes use, a thread a core; "eager" is the same network as it trains, float32 and NCHW, one tile of
+1024 x 1024. Floating-point operations are those of convolutions. Prints Markdown tables.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from _scenes import make
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from panflow import registry, zoo
+from panflow.model import FRUGAL
+from panflow.runtime import runtime
+from panflow.runtime._network import drawn, keep_memory
+
+CORES = os.cpu_count() or 1
+
+
+def rate(work, seconds: float, threads: int = CORES) -> float:
+    """Calls a second, of all threads together."""
+
+    def repeat() -> float:
+        with torch.inference_mode():
+            work()
+            started, done = time.perf_counter(), 0
+            while done < 2 or time.perf_counter() - started < seconds:
+                work()
+                done += 1
+            return done / (time.perf_counter() - started)
+
+    with ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool:
+        return sum(future.result() for future in [pool.submit(repeat) for _ in range(threads)])
+
+
+def peak(dtype: torch.dtype, seconds: float) -> float:
+    """GFLOP/s of the big convolution."""
+    layer = nn.Conv2d(128, 128, 3, padding=1).to(dtype).to(memory_format=torch.channels_last)
+    x = torch.randn(1, 128, 128, 128).to(dtype).to(memory_format=torch.channels_last)
+    return rate(lambda: layer(x), seconds) * 2 * 9 * 128 * 128 * 128**2 / 1e9
+
+
+def operations(network: nn.Module) -> int:
+    """Of the convolutions, per PAN pixel and band."""
+    return sum(2 * m.weight.numel() for m in network.modules() if isinstance(m, nn.Conv2d))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bands", type=int, nargs="+", default=[4, 8])
+    parser.add_argument("--runtimes", nargs="+", default=["torch", "bf16", "openvino", "onnx"])
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--no-eager", action="store_true", help="Leave out the slow comparison.")
+    parser.add_argument("--folder", type=Path, help="Also sharpen scenes, which are made in this folder.")
+    parser.add_argument("--pan", type=Path)
+    parser.add_argument("--ms", type=Path)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2560])
+    options = parser.parse_args()
+    keep_memory()
+    network = zoo.load(device="cpu").network
+    each = operations(network)
+    peaks = {dtype: peak(dtype, options.seconds) for dtype in (torch.float32, torch.bfloat16)}
+    print(
+        f"{CORES} cores; peak {peaks[torch.float32]:.0f} GFLOP/s in float32, {peaks[torch.bfloat16]:.0f} in bfloat16\n"
+    )
+    print("| bands | network | MPix/s | GFLOP/s | of the bfloat16 peak | against eager |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    speeds = {}
+    for bands in options.bands:
+        eager = float("nan")
+        if not options.no_eager:
+            state, inputs = drawn(network, {"bands": bands}, (1024, 1024))
+            with torch.inference_mode():
+                started = time.perf_counter()
+                network.to(memory_format=torch.contiguous_format)(*state, **inputs)
+                eager = 1024**2 / 1e6 / (time.perf_counter() - started)
+            print(f"| {bands} | eager, 1024 tile | {eager:.3f} | {eager * each * bands / 1e3:.0f} | | 1 |", flush=True)
+        for name in options.runtimes:
+            if registry.get("runtimes", name).missing():
+                continue
+            engine = runtime(name, network)
+            side = (FRUGAL if getattr(engine, "frugally", False) else 128) + 2 * network.halo
+            state, inputs = drawn(network, {"bands": bands}, (side, side))
+            found = rate(lambda: engine(*state, **inputs), options.seconds) * side**2 / 1e6  # noqa: B023
+            speeds[bands, name] = found
+            flops = found * each * bands / 1e3
+            share = flops / peaks[torch.bfloat16]
+            print(
+                f"| {bands} | {name}, {side} block | {found:.3f} | {flops:.0f} | {share:.0%} | {found / eager:.1f} |",
+                flush=True,
+            )
+    if options.folder:
+        print("\n| scene | MPix/s | wall s | of the network's speed | peak MiB |\n| --- | --- | --- | --- | --- |")
+        for size in options.sizes:
+            for bands in options.bands:
+                pan, ms = make(options.folder, size, bands, options.pan, options.ms)
+                out = options.folder / "out.tif"
+                command = [Path(sys.executable).with_name("panflow"), "sharpen", pan, ms, out, "--sensor", "worldview2"]
+                command += ["--format", "gtiff", "--overwrite", "--json"]
+                started = time.perf_counter()
+                told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+                wall = time.perf_counter() - started
+                found = size**2 / 1e6 / wall
+                share = found / max(speed for (b, _), speed in speeds.items() if b == bands)
+                print(
+                    f"| {size}, {bands} bands | {found:.3f} | {wall:.1f} | {share:.0%} | {told['peak_mib']:.0f} |",
+                    flush=True,
+                )
+                out.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""`panflow export MODEL OUT.onnx`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+LOSS = 1e-4  # of the answer, root mean square: what an exported network may be off
+
+
+@click.command("export", short_help="Write a model's network as an ONNX file, and check it.")
+@click.argument("model")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--bands", type=click.IntRange(min=1), help="Of models for any number.  [default: its sensor's, or 4]")
+@click.option("--size", type=click.IntRange(min=16), default=256, show_default=True, help="PAN pixels a side.")
+@click.option("--any-size", is_flag=True, help="For any height and width, where the network allows it.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+def command(model, out, bands, size, any_size, overwrite) -> None:
+    """Write the network of MODEL (a bundled model or a model file) to OUT.
+
+    The file holds the network alone: its inputs are those that `panflow.inputs` makes of a scene, its answer is in
+    units of the model's transform. It is run by ONNX Runtime on drawn inputs, and kept only if it answers as torch
+    does.
+    """
+    from panflow import zoo
+    from panflow.errors import InputError, MissingInput, OutputExists
+    from panflow.runtime import onnx
+    from panflow.runtime._graph import onnx_bytes, order
+    from panflow.runtime._network import drawn, loss
+
+    if missing := onnx.missing():
+        raise MissingInput(missing)
+    if out.exists() and not overwrite:
+        raise OutputExists(f"{out} exists: give another name, or --overwrite to replace it")
+    opened = zoo.load(model, device="cpu")
+    if not hasattr(opened, "network"):
+        raise InputError(f"{model} is a classical method: expected a model, which has a network to export")
+    network, told = opened.network, opened.recipe["network"]
+    made = {"bands": told.get("bands") or bands or (len(opened.sensor.bands) if opened.sensor else 4)}
+    made["ratio"] = told.get("ratio") or 4
+    if bands and bands != made["bands"]:
+        raise InputError(f"{model} was made for {made['bands']} bands, not for {bands}")
+
+    def tensors(state, inputs):
+        return dict(zip(order(network), (*state, *(inputs[name] for name in network.inputs))))
+
+    try:
+        file = onnx_bytes(network, tensors(*drawn(network, made, (size, size))), any_size)
+    except Exception as error:  # torch's exporter raises whatever it likes
+        hint = "leave --any-size out" if any_size else "the network cannot be exported"
+        raise InputError(f"{model} could not be written as a graph: {hint} ({str(error).splitlines()[0]})") from None
+    run = onnx.session(file)
+
+    def asked(*state, **inputs):
+        return run(list(tensors(state, {k: v for k, v in inputs.items() if k in network.inputs}).values()))
+
+    sizes = [(size, size), (size + 32, size + 64)] if any_size else [(size, size)]
+    losses = [loss(asked, network, drawn(network, made, each)) for each in sizes]
+    if max(losses) > LOSS:
+        raise InputError(f"the exported network differs from torch by {max(losses):.1e} of its answer: nothing written")
+    out.write_bytes(file)
+    shape = "any size" if any_size else f"{size} x {size} PAN pixels"
+    click.echo(f"{out}: {told['name']}, {made['bands']} bands, {shape}; inputs {', '.join(order(network))}")
+    click.echo(f"ONNX Runtime against torch: {max(losses):.1e} of the answer, root mean square")
