@@ -2,7 +2,8 @@
 
     python benchmarks/scenes.py --folder DIR [--pan PAN --ms MS] [--sizes 5120 20480] [--methods exp brovey ...]
 
-Every run is a process of its own; GDAL runs with GDAL_CACHEMAX=64. Prints a Markdown table.
+Every run is a process of its own; GDAL runs with GDAL_CACHEMAX=64. gdal_pansharpen measures no offset of MS: the rows
+"offset given" (--register 0,0) do the same work. Prints a Markdown table; ratios are those of the same round.
 """
 
 import argparse
@@ -12,16 +13,17 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
 from _scenes import make
 
-METHODS = ["exp", "brovey", "gsa", "bt_h", "mtf_glp_fs"]
+METHODS = ["brovey", "gsa", "bt_h", "mtf_glp_fs"]
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Wall seconds and peak MiB of a process; its output is shown where it fails."""
+def run(command: list[str]) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and peak MiB of a process; its output is shown where it fails."""
     started = time.perf_counter()
     environment = os.environ | {"GDAL_CACHEMAX": "64"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -29,7 +31,12 @@ def run(command: list[str]) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{' '.join(command)}\n{error}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def spread(values: Sequence[float]) -> str:
+    """median [min..max]"""
+    return f"{statistics.median(values):.2f} [{min(values):.2f}..{max(values):.2f}]"
 
 
 def main() -> None:
@@ -45,8 +52,8 @@ def main() -> None:
     options = parser.parse_args()
     panflow = Path(sys.executable).with_name("panflow")
     gdal = shutil.which("gdal_pansharpen.py") or shutil.which("gdal_pansharpen")
-    print("| scene | what | MPix/s | wall s, median [min..max] | peak MiB | speed against gdal |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| scene | what | MPix/s | wall s, median [min..max] | CPU s | peak MiB | speed against gdal [min..max] |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for size in options.sizes:
         # in a process of its own: a child's peak memory counts what its parent held when it was forked
         with get_context("spawn").Pool(1) as pool:
@@ -66,20 +73,20 @@ def main() -> None:
             flags = ["--method", method, "--format", "gtiff", "--compress", options.compress, "--overwrite", "--quiet"]
             flags += ["--level", "1"] if options.compress == "zstd" else []
             commands[method] = [str(panflow), "sharpen", str(pan), str(ms), str(out), *flags]
-        results: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+            if method == options.methods[0]:
+                commands[f"{method}, offset given"] = [*commands[method], "--register", "0,0"]
+        results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
         for _ in range(options.rounds):
             for name, command in commands.items():
                 out.unlink(missing_ok=True)
                 results[name].append(run(command))
-        walls = {name: [wall for wall, _ in runs] for name, runs in results.items()}
-        base = statistics.median(next(iter(walls.values()))) if gdal else None
         for name, runs in results.items():
-            wall = statistics.median(walls[name])
-            spread = f"{wall:.2f} [{min(walls[name]):.2f}..{max(walls[name]):.2f}]"
-            ratio = f"{base / wall:.2f}" if base else "-"
-            peak = max(peak for _, peak in runs)
-            scene, speed = f"{size}, {options.bands} bands", f"{size**2 / 1e6 / wall:.1f}"
-            print(f"| {scene} | {name} | {speed} | {spread} | {peak:.0f} | {ratio} |", flush=True)
+            walls, cpus, peaks = zip(*runs)
+            ratios = [own[0] / one[0] for own, one in zip(next(iter(results.values())), runs)]
+            ratio = f"{spread(ratios)}" if gdal else "-"
+            scene, speed = f"{size}, {options.bands} bands", f"{size**2 / 1e6 / statistics.median(walls):.1f}"
+            cpu, peak = f"{statistics.median(cpus):.1f}", f"{max(peaks):.0f}"
+            print(f"| {scene} | {name} | {speed} | {spread(walls)} | {cpu} | {peak} | {ratio} |", flush=True)
         out.unlink(missing_ok=True)
 
 

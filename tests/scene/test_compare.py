@@ -11,7 +11,7 @@ from panflow import sensors
 from panflow.data import synthetic
 from panflow.errors import InputError
 from panflow.scene import compare as module
-from panflow.scene._peak import Peak
+from panflow.scene.memory import Peak
 from panflow.scene.compare import FULL, REDUCED, compare_files, pick
 from panflow.scene.source import Source
 

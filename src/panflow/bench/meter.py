@@ -2,57 +2,28 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from panflow.scene.report import peak_mib
+from panflow.scene.memory import Peak
 from panflow.types import Sharpener
-
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def measure(run: Callable[[], Any], repeats: int = 1) -> tuple[Any, float, float]:
     """(what it returns, seconds, MiB of main memory at most beyond the start); of several runs the first is a
     warm-up, and the median of the others counts."""
-    before = _reset()
-    answer, first = _timed(run)
-    memory = max(0.0, _peak() - before)
+    with Peak() as peak:
+        answer, first = _timed(run)
     times = [_timed(run)[1] for _ in range(repeats - 1)]
-    return answer, statistics.median(times or [first]), memory
+    return answer, statistics.median(times or [first]), peak.mib or 0.0
 
 
 def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
     start = time.perf_counter()
     answer = run()
     return answer, time.perf_counter() - start
-
-
-def _reset() -> float:
-    """Forgets the process's peak where the system can (Linux), and says in MiB where it stands.
-
-    What was freed is handed back first: else it would serve the next run, which would then seem to need nothing.
-    """
-    gc.collect()
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-        CLEAR.write_text("5")
-    except OSError:
-        return peak_mib()
-    return _status("VmRSS")
-
-
-def _peak() -> float:
-    return _status("VmHWM") if STATUS.is_file() else peak_mib()
-
-
-def _status(name: str) -> float:
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
-    return int(line.split()[1]) / 1024
 
 
 class Evaluations:

@@ -8,7 +8,6 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 
 from panflow.arrays import like, namespace, to_numpy
 from panflow.ops.kernels import TAPS
@@ -83,6 +82,8 @@ def solve_nonnegative(matrix: Array, right: Array) -> Array:
 
 def _nonnegative(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """|A x - b| = |R x - R^-T A'b| + const with A'A = R'R; R from the eigenvectors of the scaled A'A."""
+    from scipy.optimize import nnls  # takes long to import, and few methods need it
+
     scale = np.sqrt(np.diagonal(matrix))
     scale = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))

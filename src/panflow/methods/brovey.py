@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, combine, guarded, intensity_moments, matched, modulation
+from panflow.methods._fused import modulated
+from panflow.methods._injection import UNFITTED, guarded, intensity_moments
 from panflow.ops.moments import Moments, at_pan, total
-from panflow.ops.resample import ms_up, pointwise
+from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
 
 
@@ -41,10 +42,4 @@ class Method:
         xp = namespace(pair.pan)
         weights = xp.ones_like(m.mean[:, :-1]) / pair.bands
         mean, std, _ = intensity_moments(m, weights)
-        guard = guarded(self.guard, pair)
-
-        def formula(bands: Array, pan: Array) -> Array:
-            pan = matched(pan, (m.mean[:, -1:], m.std[:, -1:]), (mean, std))
-            return bands * modulation(pan, combine(weights, bands), mean, guard)
-
-        return pointwise(pair, formula, [pair.ms], [pair.pan])
+        return modulated(pair, weights, (m.mean[:, -1:], m.std[:, -1:]), (mean, std), guarded(self.guard, pair))

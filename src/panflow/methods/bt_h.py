@@ -5,21 +5,18 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
+from panflow.methods._fused import modulated
 from panflow.methods._haze import Haze
 from panflow.methods._injection import (
     FILTER,
     UNFITTED,
-    combine,
     guarded,
     intensity_moments,
-    matched,
-    modulation,
-    per_band,
     solve,
 )
 from panflow.methods._lowpass import smooth_pan
 from panflow.ops.moments import Moments, at_pan, total
-from panflow.ops.resample import ms_up, pointwise
+from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
 
 
@@ -62,12 +59,5 @@ class Method:
         xp, m = namespace(pair.pan), self.moments
         mean, std, _ = intensity_moments(m, self.weights)
         mean = mean - xp.sum(self.weights * self.haze, axis=1, keepdims=True)
-        guard = guarded(self.guard, pair)
-
-        def formula(bands: Array, pan: Array) -> Array:
-            haze = per_band(self.haze, bands)
-            clear = bands - haze
-            pan = matched(pan, (m.mean[:, -1:], m.std[:, -1:]), (mean, std))
-            return xp.clip(clear, 0, None) * modulation(pan, combine(self.weights, clear), mean, guard) + haze
-
-        return pointwise(pair, formula, [pair.ms], [pair.pan])
+        source, guard = (m.mean[:, -1:], m.std[:, -1:]), guarded(self.guard, pair)
+        return modulated(pair, self.weights, source, (mean, std), guard, self.haze)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, combine, intensity_moments, interpolation_halo, per_band, safe, solve
+from panflow.methods._fused import added
+from panflow.methods._injection import UNFITTED, intensity_moments, interpolation_halo, safe, solve
 from panflow.ops.moments import Moments, at_ms, at_pan, total
-from panflow.ops.resample import atrous, ms_aligned, ms_up, pointwise
+from panflow.ops.resample import atrous, ms_aligned, ms_up
 from panflow.types import YX, Array, Pair
 
 
@@ -45,10 +46,4 @@ class Method:
     def __call__(self, pair: Pair) -> Array:
         m = self.moments
         mean, std, covariance = intensity_moments(m, self.weights)
-        gain = covariance / safe(std**2)
-
-        def formula(bands: Array, pan: Array) -> Array:
-            detail = pan - per_band(m.mean[:, -1:], bands) - (combine(self.weights, bands) - per_band(mean, bands))
-            return bands + per_band(gain, bands) * detail
-
-        return pointwise(pair, formula, [pair.ms], [pair.pan])
+        return added(pair, covariance / safe(std**2), self.weights, mean, m.mean[:, -1:])

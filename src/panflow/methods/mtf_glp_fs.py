@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, per_band, pyramid_halo, safe
+from panflow.methods._fused import pyramid
+from panflow.methods._injection import UNFITTED, pyramid_halo, safe
 from panflow.methods._lowpass import unit_low, unit_sense
 from panflow.ops.moments import at_pan, total
-from panflow.ops.resample import ms_up, pointwise
+from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
 
 
@@ -38,7 +39,4 @@ class Method:
         return replace(self, gain=cov[:, :bands] / safe(cov[:, bands:]))
 
     def __call__(self, pair: Pair) -> Array:
-        def formula(bands: Array, low: Array, pan: Array) -> Array:
-            return bands + per_band(self.gain, bands) * (pan - low)
-
-        return pointwise(pair, formula, [pair.ms, unit_sense(pair)], [pair.pan])
+        return pyramid(pair, self.gain, unit_sense(pair))

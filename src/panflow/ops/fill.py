@@ -1,7 +1,6 @@
 """What stands in for nodata while an image is filtered, so that nothing bleeds over an edge."""
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from panflow.arrays import is_torch, like, to_numpy
 from panflow.types import Array
@@ -17,6 +16,8 @@ def fill(image: Array, valid: Array | None) -> Array:
     known = to_numpy(valid)
     if known.all():
         return image
+    from scipy.ndimage import distance_transform_edt  # takes long to import, and few scenes have holes
+
     filled = to_numpy(image).copy()
     for b in range(filled.shape[0]):
         if not known[b, 0].any():

@@ -15,6 +15,7 @@ import numpy as np
 from panflow.arrays import namespace, to_numpy
 from panflow.types import Array, Pair
 
+STRIP = 64  # rows that are counted at once
 SAMPLE = 65536  # values of a plane that a tile of a large scene gives to a quantile
 
 
@@ -57,6 +58,17 @@ class Moments:
 
 def measure(planes: Array, valid: Array | None = None) -> Moments:
     """Moments of planes [B, K, H, W] over the pixels where valid [B, 1, H, W] is true."""
+    height, total = planes.shape[-2], None
+    for top in range(0, max(1, height), STRIP):
+        rows = slice(top, top + STRIP)
+        part = _measure(planes[..., rows, :], None if valid is None else valid[..., rows, :])
+        total = part if total is None else total.merge(part)
+    assert total is not None
+    return total
+
+
+def _measure(planes: Array, valid: Array | None) -> Moments:
+    """Of a strip of rows, which stays in the processor's cache."""
     xp = namespace(planes)
     batch, k, height, width = planes.shape
     x = xp.reshape(xp.astype(planes, xp.float64), (batch, k, height * width))

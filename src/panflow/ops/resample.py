@@ -4,8 +4,10 @@
 phase + i * ratio. A linear ramp stays a ramp in both directions.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from types import ModuleType
 
 import numpy as np
 
@@ -201,15 +203,25 @@ def pointwise(pair: Pair, formula: Callable[..., Array], coarse: Sequence[Array]
     return result
 
 
+def maps(pair: Pair, phase: YX | None = None) -> tuple[Banded, Banded]:
+    """The interpolation of `upsampled`, along rows' axis and along columns' axis; of the first band where no phase is
+    given."""
+    return _maps(pair.ms, pair.ratio, phase or pair.phase[0], pair.size, _border(pair), "polynomial")
+
+
+def loops() -> ModuleType | None:
+    """The compiled loops, where they are loaded (`ops.compiled`)."""
+    return sys.modules.get("panflow.ops.compiled")
+
+
 def _strips(image: np.ndarray, pair: Pair) -> Callable[[int, int], np.ndarray]:
     """Rows top to end - 1 of `upsampled`."""
-    border = _border(pair)
-    maps = {p: _maps(image, pair.ratio, p, pair.size, border, "polynomial") for p in set(pair.phase)}
+    by_phase = {phase: maps(pair, phase) for phase in set(pair.phase)}
     double = image.astype(np.float64, copy=False)  # as `in_double`
-    wide = by_band(double, pair.phase, lambda bands, phase: maps[phase][1].apply(bands, -1))
+    wide = by_band(double, pair.phase, lambda bands, phase: by_phase[phase][1].apply(bands, -1))
 
     def rows(top: int, end: int) -> np.ndarray:
-        strip = by_band(wide, pair.phase, lambda bands, phase: maps[phase][0].rows(bands, top, end))
+        strip = by_band(wide, pair.phase, lambda bands, phase: by_phase[phase][0].rows(bands, top, end))
         return strip.astype(image.dtype, copy=False)
 
     return rows

@@ -33,8 +33,8 @@ from panflow.scene._statistics import Parts, Statistic, merge, plain
 from panflow.scene.blocks import overlapped
 from panflow.scene.engine import BASE_MIB, CACHE_MIB, Progress
 from panflow.scene.heatmap import heatmap
+from panflow.scene.memory import peak_mib
 from panflow.scene.offset import correct_shift
-from panflow.scene.report import peak_mib
 from panflow.types import YX, Sensor
 
 MEMORY = 4096  # MiB that an assessment may use, where nothing is said

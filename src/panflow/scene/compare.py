@@ -25,11 +25,11 @@ from panflow.ops.resample import ms_up
 from panflow.ops.window import Core, tiles
 from panflow.pairs import with_validity
 from panflow.scene import _window, picture
-from panflow.scene._peak import Peak
 from panflow.scene._statistics import plain
 from panflow.scene.blocks import spread
 from panflow.scene.engine import CACHE_MIB, FIT_BLOCKS, Progress
 from panflow.scene.grid import Grid
+from panflow.scene.memory import Peak
 from panflow.scene.offset import correct_shift
 from panflow.scene.quicklook import OVERVIEW, composite, details
 from panflow.scene.sink import BLOCK

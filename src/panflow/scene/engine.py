@@ -8,9 +8,11 @@ small scene and over a seeded sample of a large one.
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,16 +24,18 @@ from threadpoolctl import threadpool_limits
 from panflow import __version__, zoo
 from panflow.errors import InputError
 from panflow.ops.register import Registration
-from panflow.ops.resample import STRIP
+from panflow.ops.resample import STRIP, loops
 from panflow.ops.window import Core, tiles
 from panflow.scene.blocks import overlapped, spread
+from panflow.scene.memory import peak_mib
 from panflow.scene.offset import correct_shift
-from panflow.scene.report import Report, peak_mib
+from panflow.scene.report import Report
 from panflow.scene.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
 from panflow.scene.source import Source
 from panflow.types import Pair, Sensor, Sharpener
 
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
+COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
 CACHE_MIB = 64  # GDAL's block cache: more only costs memory, since every block is read once
 BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
 TORCH_MIB = 200  # torch, where it is needed
@@ -87,6 +91,9 @@ def sharpen_file(
     source = Source(str(pan), inputs, sensor, nodata, bands, tags)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
+            if source.size[0] * source.size[1] >= COMPILED:
+                with suppress(ImportError):  # an extra
+                    importlib.import_module("panflow.ops.compiled")
             lattice = tiles(source.size, BLOCK)
             source.require_data([*spread(lattice, FIT_BLOCKS), *lattice])
             found, applied, warnings = correct_shift(source, register, jobs)
@@ -277,9 +284,12 @@ def _cast(
             np.putmask(result, np.abs(result - hole) < gap, hole + gap if hole <= 0 else hole - gap)
     else:
         result, clipped = np.empty(image.shape, kind), 0
-        for top in range(0, image.shape[1], STRIP):
-            rows = slice(top, top + STRIP)
-            clipped += _round(image[:, rows], None if valid is None else valid[rows], result[:, rows])
+        if loops() and kind.kind == "u" and kind.itemsize <= 2 and image.dtype == np.float32 and valid is None:
+            clipped = loops().rounded(np.ascontiguousarray(image), np.float32(np.iinfo(kind).max), result)
+        else:
+            for top in range(0, image.shape[1], STRIP):
+                rows = slice(top, top + STRIP)
+                clipped += _round(image[:, rows], None if valid is None else valid[rows], result[:, rows])
         hole = 0 if absent is None else absent
         if absent is not None:
             other = absent + 1 if absent < np.iinfo(kind).max else absent - 1

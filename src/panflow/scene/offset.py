@@ -13,14 +13,15 @@ from panflow.ops.window import partition
 from panflow.scene.blocks import overlapped, spread
 from panflow.scene.source import Source
 
-WINDOWS = 16
+WINDOWS = 8, 16  # at least, for scenes that have them, and at most: one for every million MS pixels
 SIDE = 128  # MS pixels
 
 
 def measure_shift(source: Source, jobs: int | None = None) -> Registration:
     """The offset of a scene's MS against its georeferencing, from windows spread over it; jobs: threads."""
     jobs = jobs or os.cpu_count() or 1
-    cores = spread(partition(source.size, round(SIDE * max(source.placement.ratio))), WINDOWS)
+    count = int(np.clip(np.prod(source.ms_size) / 1e6, *WINDOWS))
+    cores = spread(partition(source.size, round(SIDE * max(source.placement.ratio))), count)
     each = partial(overlapped, jobs=jobs, flight=2 * jobs)
     return register(each(lambda core: source.read(core, 0), cores), each=each)
 
@@ -28,11 +29,10 @@ def measure_shift(source: Source, jobs: int | None = None) -> Registration:
 def correct_shift(
     source: Source, how: str | tuple[float, float], jobs: int | None = None
 ) -> tuple[Registration, bool, list[str]]:
-    """Measure the offset, correct it as asked ("auto", "off" or (dy, dx) PAN pixels), and say what is worth a warning.
+    """Measure the offset and correct it as asked ("auto", "off"), or take it as given ((dy, dx) PAN pixels).
 
-    Returns what was found, whether the source now is corrected, and the warnings. Raises InputError.
+    Returns the offset, whether the source now is corrected, and the warnings. Raises InputError.
     """
-    found = measure_shift(source, jobs)
     if how not in ("auto", "off"):
         try:
             dy, dx = (float(v) for v in (how.split(",") if isinstance(how, str) else how))
@@ -40,8 +40,10 @@ def correct_shift(
                 raise ValueError
         except (TypeError, ValueError):
             raise InputError(f"register {how!r} is unknown: expected auto, off, or DY,DX in PAN pixels") from None
-        source.phase = Registration(shift=(dy, dx)).phases(source.phase)
-        return Registration((dy, dx), found.confidence, found.r2_before, found.r2_after), True, []
+        given = Registration((dy, dx))
+        source.phase = given.phases(source.phase)
+        return given, True, []
+    found = measure_shift(source, jobs)
     large = max(map(abs, found.shift)) > 0.5
     if how == "auto" and found.confident:
         source.phase = found.phases(source.phase)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from dataclasses import asdict, dataclass, field
 
 
@@ -38,7 +36,8 @@ class Report:
         y, x = self.shift_pixels
         applied = "corrected" if self.shift_applied else "not corrected"
         before, after = self.fit_r2
-        shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns), {applied}; confidence {self.shift_confidence:.2f}"
+        sure = f"confidence {self.shift_confidence:.2f}" if before == before else "as given"
+        shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns), {applied}; {sure}"
         fit = f"{before:.3f} as georeferenced, {after:.3f} at the measured offset"
         moved = [f"{n + 1}: {b[0]:+.2f}, {b[1]:+.2f}" for n, b in enumerate(self.band_shifts) if b != (0.0, 0.0)]
         rows = [
@@ -46,7 +45,7 @@ class Report:
             ("sensor", f"{self.sensor} ({self.sensor_reason})" if self.sensor_reason else self.sensor),
             ("ratio", f"{self.ratio[0]:.4g} x {self.ratio[1]:.4g}"),
             ("phase", f"{self.phase[0]:.2f}, {self.phase[1]:.2f} PAN pixels"),
-            ("shift", shift if before == before else "not measurable: too little structure in common"),
+            ("shift", shift if before == before or self.shift_applied else "not measurable: too little in common"),
             ("bands fit PAN", f"R2 {fit}" if before == before else ""),
             ("band shifts", "; ".join(moved)),
             ("method", self.method),
@@ -64,9 +63,3 @@ def _finite(value):
     if isinstance(value, (list, tuple)):
         return [_finite(v) for v in value]
     return None if isinstance(value, float) and value != value else value
-
-
-def peak_mib() -> float:
-    """Peak resident memory of this process, MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,25 +1,37 @@
-"""How much memory a piece of work takes at its peak."""
+"""How much memory the process, or a piece of its work, takes at its peak."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import re
+import resource
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 PROCESS = Path("/proc/self")
 
 
+def peak_mib() -> float:
+    """Peak resident memory of this process, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
 class Peak:
     """Around work: `mib` is the peak of the process's memory beyond what was in use before, as Linux counts it.
 
-    Memory that earlier work returned to the allocator but not to the system is used again and not counted. None on
-    other systems.
+    What earlier work freed is handed back to the system first: else it would serve this work, which would then seem to
+    need nothing. None on other systems.
     """
 
     mib: float | None = None
 
     def __enter__(self) -> Peak:
+        gc.collect()
         with suppress(OSError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
             (PROCESS / "clear_refs").write_text("5")  # the peak starts anew
             self._before = _status("VmRSS")
         return self
