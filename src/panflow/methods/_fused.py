@@ -9,7 +9,7 @@ import numpy as np
 
 from panflow.arrays import is_torch, namespace
 from panflow.methods._injection import combine, matched, modulation, per_band
-from panflow.ops.resample import loops, maps, pointwise
+from panflow.ops.resample import columns_up, loops, maps, pointwise
 from panflow.types import Array, Pair
 
 
@@ -66,8 +66,8 @@ def pyramid(pair: Pair, gain: Array, low: Array) -> Array:
 
 
 def _compiles(pair: Pair) -> bool:
-    """Whether the compiled loops are there and serve the pair: single images, in float32, all bands at one place."""
-    if loops() is None or is_torch(pair.pan) or len(set(pair.phase)) > 1:
+    """Whether the compiled loops are there and serve the pair: a single one, in float32."""
+    if loops() is None or is_torch(pair.pan):
         return False
     return pair.pan.dtype == pair.ms.dtype == np.float32 and len(pair.pan) == 1
 
@@ -84,8 +84,17 @@ def _one(value: np.ndarray) -> np.float32:
 
 def _run(name: str, pair: Pair, coarse: Sequence[np.ndarray], *numbers: Any) -> np.ndarray:
     """A compiled loop over images on the MS grid and PAN, [1, C, H, W]."""
-    rows, columns = maps(pair)
-    wide = [rows.padded(columns.apply(image.astype(np.float64), -1))[0] for image in coarse]
+    rows = {phase: maps(pair, phase)[0] for phase in dict.fromkeys(pair.phase)}
+    group = np.array([list(rows).index(phase) for phase in pair.phase])
+    start = np.stack([own.start for own in rows.values()])
+    weights = np.zeros((*start.shape, max(own.weights.shape[1] for own in rows.values())))
+    for own, padded in zip(rows.values(), weights):
+        padded[:, : own.weights.shape[1]] = own.weights
+    beyond = max(0, -int(start.min())), max(0, int(start.max()) + weights.shape[2] - pair.ms_size[0])
+    wide = [columns_up(image.astype(np.float64), pair)[0] for image in coarse]
+    if any(beyond):
+        source = np.pad(np.arange(pair.ms_size[0]), beyond, mode=next(iter(rows.values())).border)
+        wide = [image.take(source, -2) for image in wide]
     out = np.empty((1, pair.bands, *pair.size), np.float32)
-    getattr(loops(), name)(*wide, rows.padded_start, rows.weights, pair.pan[0, 0], *numbers, out[0])
+    getattr(loops(), name)(*wide, group, start + beyond[0], weights, pair.pan[0, 0], *numbers, out[0])
     return out

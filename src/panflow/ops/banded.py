@@ -51,15 +51,6 @@ class Banded:
             self._matrices[key] = inputs, like(matrix, image)
         return self._matrices[key]
 
-    @property
-    def padded_start(self) -> np.ndarray:
-        """Where each output begins in an image that is `padded`."""
-        return self.start + self._before
-
-    def padded(self, image: np.ndarray) -> np.ndarray:
-        """An image with what lies beyond its ends along axis -2, as far as outputs draw on it."""
-        return image if len(self._source) == self.size else image.take(self._source, -2)
-
     def rows(self, image: Array, first: int, end: int) -> Array:
         """Outputs first to end - 1 along axis -2."""
         inputs, matrix = self._matrix(first, end, image)

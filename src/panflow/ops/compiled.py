@@ -15,32 +15,34 @@ _exact = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_fused
-def _row(wide, start, weights, sums):
-    """One row of every band: sums[c] = sum over k of weights[k] * wide[c, start + k]."""
-    taps, width = len(weights), wide.shape[2]
+def _row(wide, i, group, start, weights, sums):
+    """Row i of every band, whose interpolation is that of its group g of bands at one place: sums[c] = sum over k of
+    weights[g, i, k] * wide[c, start[g, i] + k]."""
+    taps, width = weights.shape[2], wide.shape[2]
     for c in range(len(wide)):
-        line = sums[c]
+        g, line = group[c], sums[c]
+        low = start[g, i]
         line[:] = 0.0
         for k in range(0, taps - 1, 2):
-            a, b = weights[k], weights[k + 1]
-            first, second = wide[c, start + k], wide[c, start + k + 1]
+            a, b = weights[g, i, k], weights[g, i, k + 1]
+            first, second = wide[c, low + k], wide[c, low + k + 1]
             for x in range(width):
                 line[x] = line[x] + a * first[x] + b * second[x]
         if taps % 2:
-            a, first = weights[taps - 1], wide[c, start + taps - 1]
+            a, first = weights[g, i, taps - 1], wide[c, low + taps - 1]
             for x in range(width):
                 line[x] = line[x] + a * first[x]
 
 
 @_exact
-def modulated(wide, start, weights, pan, mix, haze, clip, pan_mean, gain, level, least, out):
+def modulated(wide, group, start, weights, pan, mix, haze, clip, pan_mean, gain, level, least, out):
     """out_c = (E_c - L_c) r + L_c; r = (gain (P - pan_mean) + level) / sum of mix_c (E_c - L_c), 0 to 10, and 1 where
     the denominator is not above `least`; clip: no E_c - L_c below 0."""
     bands, width = len(wide), wide.shape[2]
     sums, ratio = np.empty((bands, width)), np.empty(width, np.float32)
     zero, one, ten = np.float32(0), np.float32(1), np.float32(10)
-    for i in range(len(start)):
-        _row(wide, start[i], weights[i], sums)
+    for i in range(len(pan)):
+        _row(wide, i, group, start, weights, sums)
         for x in range(width):
             ratio[x] = mix[0] * (np.float32(sums[0, x]) - haze[0])
         for c in range(1, bands):
@@ -59,12 +61,12 @@ def modulated(wide, start, weights, pan, mix, haze, clip, pan_mean, gain, level,
 
 
 @_exact
-def added(wide, start, weights, pan, mix, mean, pan_mean, gain, out):
+def added(wide, group, start, weights, pan, mix, mean, pan_mean, gain, out):
     """out_c = E_c + gain_c ((P - pan_mean) - (sum of mix_c E_c - mean))."""
     bands, width = len(wide), wide.shape[2]
     sums, detail = np.empty((bands, width)), np.empty(width, np.float32)
-    for i in range(len(start)):
-        _row(wide, start[i], weights[i], sums)
+    for i in range(len(pan)):
+        _row(wide, i, group, start, weights, sums)
         for x in range(width):
             detail[x] = mix[0] * np.float32(sums[0, x])
         for c in range(1, bands):
@@ -78,13 +80,13 @@ def added(wide, start, weights, pan, mix, mean, pan_mean, gain, out):
 
 
 @_exact
-def pyramid(wide, low, start, weights, pan, gain, out):
+def pyramid(wide, low, group, start, weights, pan, gain, out):
     """out_c = E_c + gain_c (P - P_L,c)."""
     bands, width = len(wide), wide.shape[2]
     sums, smooth = np.empty((bands, width)), np.empty((bands, width))
-    for i in range(len(start)):
-        _row(wide, start[i], weights[i], sums)
-        _row(low, start[i], weights[i], smooth)
+    for i in range(len(pan)):
+        _row(wide, i, group, start, weights, sums)
+        _row(low, i, group, start, weights, smooth)
         for c in range(bands):
             for x in range(width):
                 detail = pan[i, x] - np.float32(smooth[c, x])

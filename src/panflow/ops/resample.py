@@ -203,10 +203,14 @@ def pointwise(pair: Pair, formula: Callable[..., Array], coarse: Sequence[Array]
     return result
 
 
-def maps(pair: Pair, phase: YX | None = None) -> tuple[Banded, Banded]:
-    """The interpolation of `upsampled`, along rows' axis and along columns' axis; of the first band where no phase is
-    given."""
-    return _maps(pair.ms, pair.ratio, phase or pair.phase[0], pair.size, _border(pair), "polynomial")
+def maps(pair: Pair, phase: YX) -> tuple[Banded, Banded]:
+    """The interpolation of a band of `upsampled`, along rows' axis and along columns' axis."""
+    return _maps(pair.ms, pair.ratio, phase, pair.size, _border(pair), "polynomial")
+
+
+def columns_up(image: Array, pair: Pair) -> Array:
+    """An image on the MS grid, interpolated along columns' axis only: [B, C, h, W]."""
+    return by_band(image, pair.phase, lambda bands, phase: maps(pair, phase)[1].apply(bands, -1))
 
 
 def loops() -> ModuleType | None:
@@ -216,12 +220,11 @@ def loops() -> ModuleType | None:
 
 def _strips(image: np.ndarray, pair: Pair) -> Callable[[int, int], np.ndarray]:
     """Rows top to end - 1 of `upsampled`."""
-    by_phase = {phase: maps(pair, phase) for phase in set(pair.phase)}
-    double = image.astype(np.float64, copy=False)  # as `in_double`
-    wide = by_band(double, pair.phase, lambda bands, phase: by_phase[phase][1].apply(bands, -1))
+    by_phase = {phase: maps(pair, phase)[0] for phase in set(pair.phase)}
+    wide = columns_up(image.astype(np.float64, copy=False), pair)  # as `in_double`
 
     def rows(top: int, end: int) -> np.ndarray:
-        strip = by_band(wide, pair.phase, lambda bands, phase: by_phase[phase][0].rows(bands, top, end))
+        strip = by_band(wide, pair.phase, lambda bands, phase: by_phase[phase].rows(bands, top, end))
         return strip.astype(image.dtype, copy=False)
 
     return rows
