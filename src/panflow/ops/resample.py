@@ -7,7 +7,7 @@ phase + i * ratio. A linear ramp stays a ramp in both directions.
 import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -213,8 +213,8 @@ def columns_up(image: Array, pair: Pair) -> Array:
     return by_band(image, pair.phase, lambda bands, phase: maps(pair, phase)[1].apply(bands, -1))
 
 
-def loops() -> ModuleType | None:
-    """The compiled loops, where they are loaded (`ops.compiled`)."""
+def loops() -> Any:
+    """The module of the compiled loops where it is loaded (`ops.compiled`), else None."""
     return sys.modules.get("panflow.ops.compiled")
 
 

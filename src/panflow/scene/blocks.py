@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from panflow.ops.window import Core
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def spread(cores: list[Core], count: int) -> list[Core]:
