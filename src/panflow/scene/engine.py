@@ -191,7 +191,7 @@ def _mean(phase: tuple) -> tuple[float, float]:
 
 def _blocks(sharpener: Sharpener, size: tuple[int, int]) -> int:
     """Blocks of the file that a tile has on a side: more for what costs much around a tile, where there are many."""
-    return 2 if getattr(sharpener, "costly", False) and min(size) >= 8 * BLOCK else 1
+    return 2 if getattr(sharpener, "costly", False) and min(size) >= 4 * BLOCK else 1
 
 
 def _in_flight(
