@@ -44,8 +44,11 @@ def draw(found: dict[str, list[tuple[float, float, float]]], path: Path) -> None
                 axis.set_xscale("log")
                 axis.set_xticks(at, [f"{x:.0f}" for x in at])
                 axis.minorticks_off()
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.1 * axis.dataLim.ymax)
             axis.grid(alpha=0.3)
+        if key == "size":
+            seconds.set_yscale("log")
+            seconds.set_ylim(0.1, 20)
         memory.set_xlabel(TITLES[key])
     axes[0, 0].set_ylabel("seconds")
     axes[1, 0].set_ylabel("peak MiB")
