@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from panflow.scene.memory import Peak
-from panflow.types import Sharpener
 
 
 def measure(run: Callable[[], Any], repeats: int = 1) -> tuple[Any, float, float]:
@@ -26,25 +26,13 @@ def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
     return answer, time.perf_counter() - start
 
 
+@dataclass(frozen=True)
 class Evaluations:
-    """Counts how often a learned sharpener asks its network for an image, or for a block of a large one."""
+    """How often a learned sharpener asks its network for an image, one answer after the other."""
 
-    def __init__(self, sharpener: Sharpener):
-        self._calls = self._blocks = 0
-        model: Any = sharpener
-        if hasattr(model, "network"):
-            model.network.register_forward_pre_hook(self._called)
-            self._predict = model.objective.predict
-            model.objective.predict = self._predicted
-
-    def _called(self, *_: Any) -> None:
-        self._calls += 1
-
-    def _predicted(self, *arguments: Any) -> Any:
-        self._blocks += 1
-        return self._predict(*arguments)
+    sharpener: Any
 
     @property
     def count(self) -> int:
         """0 for methods without a network."""
-        return round(self._calls / self._blocks) if self._blocks else 0
+        return self.sharpener.objective.evaluations if hasattr(self.sharpener, "network") else 0
