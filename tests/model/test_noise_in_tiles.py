@@ -69,11 +69,11 @@ def test_scenes_do_not_depend_on_their_blocks(pair, tmp_path, monkeypatch):
     found = []
     for block in (64, 512):
         monkeypatch.setattr(engine, "BLOCK", block)
-        sharpener = panflow.load(tmp_path / "m.safetensors", seed=7)
-        out = tmp_path / f"{block}.tif"
-        panflow.sharpen_file(
-            tmp_path / "pan.tif", tmp_path / "ms.tif", out, method=sharpener, sensor="ikonos", dtype="float32"
+        out, method = tmp_path / f"{block}.tif", str(tmp_path / "m.safetensors")
+        report = panflow.sharpen_file(
+            tmp_path / "pan.tif", tmp_path / "ms.tif", out, method=method, seed=7, sensor="ikonos", dtype="float32"
         )
+        assert report.evaluations == DIFFUSION["steps"]
         with rasterio.open(out) as dataset:
             found.append(dataset.read())
     np.testing.assert_allclose(*found, rtol=0, atol=0.5)  # the scene's statistics are summed in another order

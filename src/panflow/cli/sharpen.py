@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--context", type=click.IntRange(min=0), help="Tiles with so many PAN pixels around, for global networks."
 )
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the noise that diffusion models start from.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")

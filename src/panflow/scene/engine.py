@@ -64,6 +64,7 @@ def sharpen_file(
     device: str = "auto",
     context: int | None = None,
     runtime: str = "auto",
+    seed: int = 0,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -77,7 +78,7 @@ def sharpen_file(
     level: how hard zstd or deflate try; overviews: None, only in a COG; jobs: threads; max_memory: MiB; device: where
     a learned model computes ("auto", "cpu", "cuda", "mps"); context: PAN pixels around a tile for a network that looks
     at the whole image, instead of the whole image at once; runtime: who asks a network on a CPU, a name of
-    `panflow names runtimes` or "auto", the fastest that keeps the quality.
+    `panflow names runtimes` or "auto", the fastest that keeps the quality; seed: of the noise of samplers.
 
     Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
     """
@@ -87,7 +88,8 @@ def sharpen_file(
     compress = _one_of("compress", compress.lower(), COMPRESSIONS)
     check_target(out, [str(pan), *(m.rpartition(",band=")[0] or m for m in inputs)], overwrite)
     jobs = jobs or os.cpu_count() or 1
-    sharpener = method if callable(method) else zoo.load(method, device=device, context=context, runtime=runtime)
+    options = {"device": device, "context": context, "seed": seed, "runtime": runtime}
+    sharpener = method if callable(method) else zoo.load(method, **options)
     source = Source(str(pan), inputs, sensor, nodata, bands, tags)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
@@ -169,6 +171,7 @@ def sharpen_file(
         mpix_per_second=pixels / 1e6 / seconds,
         peak_mib=peak_mib(),
         sensor_reason="" if source.why == "given" else source.why,
+        evaluations=getattr(getattr(sharpener, "objective", None), "evaluations", 0),
         warnings=[*source.placement.notes, *source.notes, *warnings],
     )
 

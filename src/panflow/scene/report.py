@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass
 class Report:
-    """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing."""
+    """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; evaluations:
+    of a learned model's network, one after the other (0: the method has none)."""
 
     output: str
     sensor: str
@@ -26,6 +27,7 @@ class Report:
     mpix_per_second: float
     peak_mib: float
     sensor_reason: str = ""
+    evaluations: int = 0
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict:
@@ -49,6 +51,7 @@ class Report:
             ("bands fit PAN", f"R2 {fit}" if before == before else ""),
             ("band shifts", "; ".join(moved)),
             ("method", self.method),
+            ("evaluations", str(self.evaluations) if self.evaluations else ""),
             ("clipped pixels", f"{self.clipped_pixels:,}"),
             ("nodata pixels", f"{self.nodata_pixels:,} of {self.pixels:,}"),
             ("time", f"{self.seconds:.2f} s, {self.mpix_per_second:.1f} MPix/s, peak memory {self.peak_mib:.0f} MiB"),
