@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from panflow.errors import InputError
@@ -20,11 +19,15 @@ from panflow.types import Array
 
 def namespace(*arrays: Array) -> Any:
     """The array-API namespace of the arrays (NumPy's or torch's)."""
+    if all(isinstance(array, np.ndarray | np.generic) for array in arrays):
+        return np  # speaks the array API itself; the wrapper's import takes a tenth of a second
+    import array_api_compat
+
     return array_api_compat.array_namespace(*arrays)
 
 
 def is_torch(array: Array) -> bool:
-    return "torch" in sys.modules and array_api_compat.is_torch_array(array)
+    return "torch" in sys.modules and isinstance(array, sys.modules["torch"].Tensor)
 
 
 def like(values: np.ndarray | float, reference: Array, dtype: Any = None) -> Array:
@@ -58,7 +61,7 @@ def open_image(array: Any, name: str, single_band: bool) -> tuple[Array, Callabl
     """
     if hasattr(array, "dims") and hasattr(array, "values"):
         array = array.values
-    if not (isinstance(array, np.ndarray) or array_api_compat.is_array_api_obj(array)):
+    if not (isinstance(array, np.ndarray) or is_torch(array)):
         raise InputError(
             f"{name} must be a NumPy array, a torch tensor or an xarray DataArray, not {type(array).__name__}"
         )
