@@ -111,7 +111,8 @@ def test_another_recipe_is_refused_in_the_folder(tmp_path):
 def test_an_objective_has_its_numbers_back(tmp_path):
     _, end = run(tmp_path, OTFM)
     kept = end["others"]["objective"]
-    assert kept["step"] == 6 and kept["flow.energy.count"] == 6 and kept["flow.energy.value"] > 0
+    energy = {key.rpartition(".")[2]: value for key, value in kept.items() if "energy" in key}
+    assert kept["game.step"] == 6 and energy["count"] == 6 and energy["value"] > 0
 
 
 def test_starts_from_the_weights_of_a_model(tmp_path):
