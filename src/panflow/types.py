@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 Array = Any  # a NumPy array or a torch tensor
 YX = tuple[float, float]
+T = TypeVar("T")
+
+
+def yx(values: Iterable[T]) -> tuple[T, T]:
+    """A value for rows and one for columns."""
+    y, x = values
+    return y, x
 
 
 @dataclass(frozen=True)
@@ -168,4 +175,4 @@ class Objective(Protocol):
         ...
 
 
-__all__ = ["YX", "Array", "Band", "Batch", "Objective", "Pair", "Sensor", "Sharpener", "Transform"]
+__all__ = ["YX", "Array", "Band", "Batch", "Objective", "Pair", "Sensor", "Sharpener", "Transform", "yx"]

@@ -25,6 +25,7 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
     """
     from panflow import zoo
     from panflow.errors import InputError, MissingInput, OutputExists
+    from panflow.model import Model
     from panflow.runtime import onnx
     from panflow.runtime._graph import onnx_bytes, order
     from panflow.runtime._network import drawn, loss
@@ -34,7 +35,7 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
     if out.exists() and not overwrite:
         raise OutputExists(f"{out} exists: give another name, or --overwrite to replace it")
     opened = zoo.load(model, device="cpu")
-    if not hasattr(opened, "network"):
+    if not isinstance(opened, Model):
         raise InputError(f"{model} is a classical method: expected a model, which has a network to export")
     network, told = opened.network, opened.recipe["network"]
     made = {"bands": told.get("bands") or bands or (len(opened.sensor.bands) if opened.sensor else 4)}

@@ -9,6 +9,7 @@ import numpy as np
 
 from panflow.arrays import is_torch, namespace
 from panflow.methods._injection import combine, matched, modulation, per_band
+from panflow.ops.banded import BORDERS
 from panflow.ops.resample import columns_up, loops, maps, pointwise
 from panflow.types import Array, Pair
 
@@ -93,7 +94,7 @@ def _run(name: str, pair: Pair, coarse: Sequence[np.ndarray], *numbers: Any) -> 
     beyond = max(0, -int(start.min())), max(0, int(start.max()) + weights.shape[2] - pair.ms_size[0])
     wide = [columns_up(image.astype(np.float64), pair)[0] for image in coarse]
     if any(beyond):
-        source = np.pad(np.arange(pair.ms_size[0]), beyond, mode=next(iter(rows.values())).border)
+        source = np.pad(np.arange(pair.ms_size[0]), beyond, mode=BORDERS[next(iter(rows.values())).border])
         wide = [image.take(source, -2) for image in wide]
     out = np.empty((1, pair.bands, *pair.size), np.float32)
     getattr(loops(), name)(*wide, group, start + beyond[0], weights, pair.pan[0, 0], *numbers, out[0])

@@ -1,5 +1,7 @@
 """Bandwise: one small network for any number of bands of any sensor, started at the MTF-GLP injection."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -101,7 +103,7 @@ class Network(nn.Module):
         given = (weight.flatten(0, 2) @ h[0].permute(1, 2, 0).flatten(0, 1).t()).unflatten(1, h.shape[2:])
         given = given.unflatten(0, (3, 3, 2))
         height, width = h.shape[2:]
-        ends = self.head.bias.float()[:, None, None].repeat(1, height + 2, width + 2)
+        ends = cast(Tensor, self.head.bias).float()[:, None, None].repeat(1, height + 2, width + 2)
         for i in range(3):
             for j in range(3):
                 ends[:, 2 - i : 2 - i + height, 2 - j : 2 - j + width] += given[i, j]

@@ -7,13 +7,14 @@ fastest thing that both NumPy and torch can do.
 
 from collections.abc import Callable
 from functools import cached_property, wraps
+from typing import Any
 
 import numpy as np
 
 from panflow.arrays import is_torch, like, namespace
 from panflow.types import Array
 
-BORDERS = {"edge": "edge", "symmetric": "symmetric", "wrap": "wrap"}  # as numpy.pad names them
+BORDERS: dict[str, Any] = {"edge": "edge", "symmetric": "symmetric", "wrap": "wrap"}  # as numpy.pad names them
 
 
 class Banded:

@@ -6,7 +6,7 @@ from math import floor
 from panflow.arrays import as_float, is_double, namespace
 from panflow.ops import kernels
 from panflow.ops.resample import by_band, decimate, ms_aligned, precision, shrink
-from panflow.types import Array, Pair
+from panflow.types import Array, Pair, yx
 
 
 def wald(pair: Pair) -> Pair:
@@ -17,11 +17,11 @@ def wald(pair: Pair) -> Pair:
     field's toolbox, which reduces PAN as if the grids shared corners. Sizes are cut to multiples of the ratio.
     """
     ratio = pair.ratio
-    size = tuple(floor(n / r + 1e-6) for n, r in zip(pair.ms_size, ratio))
+    size = yx(floor(n / r + 1e-6) for n, r in zip(pair.ms_size, ratio))
     if min(size) < 1:
         raise ValueError(f"MS of {pair.ms_size} pixels is too small to be reduced by {ratio}")
-    fine = tuple(min(n, round(k * r)) for n, k, r in zip(pair.ms_size, size, ratio))
-    phase = tuple(p % r for p, r in zip(pair.common_phase, ratio))
+    fine = yx(min(n, round(k * r)) for n, k, r in zip(pair.ms_size, size, ratio))
+    phase = yx(p % r for p, r in zip(pair.common_phase, ratio))
     reference = ms_aligned(pair)[..., : fine[0], : fine[1]]
 
     def see(bands: Array, gain: float) -> Array:

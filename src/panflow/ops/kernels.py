@@ -80,7 +80,7 @@ class Separable:
 
     def full(self) -> np.ndarray:
         """The filter as one array."""
-        return sum(np.outer(rows, columns) for rows, columns in self.terms)
+        return np.asarray(sum(np.outer(rows, columns) for rows, columns in self.terms))
 
 
 def separate(kernel: np.ndarray, tolerance: float) -> Separable:

@@ -15,7 +15,7 @@ from panflow.arrays import is_double, is_torch, namespace
 from panflow.ops import kernels
 from panflow.ops.banded import Banded, apply_terms, in_double
 from panflow.ops.kernels import Separable
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, yx
 
 REACH = 11  # MS pixels that interpolation looks at on either side
 STRIP = 64  # PAN rows of a strip: with 512 columns and 4 bands in float32 half a MiB
@@ -149,7 +149,7 @@ def shrink(image: Array, ratio: YX, size: tuple[int, int], phase: YX | None = No
     return apply_terms(image, [(rows, _antialiased(width, size[1], float(ratio[1]), float(phase[1])))])
 
 
-def by_band(image: Array, keys: Sequence, function: Callable[[Array, object], Array]) -> Array:
+def by_band(image: Array, keys: Sequence, function: Callable[[Array, Any], Array]) -> Array:
     """`function(bands, key)` over bands [B, C, H, W] (C = 1 serves all), once for bands that share a key."""
     xp = namespace(image)
     distinct = list(dict.fromkeys(keys))
@@ -237,7 +237,7 @@ def ms_aligned(pair: Pair) -> Array:
     common = pair.common_phase
 
     def shift(ms: Array, phase: YX) -> Array:
-        offset = tuple((p - c) / r for p, c, r in zip(phase, common, pair.ratio))
+        offset = yx((p - c) / r for p, c, r in zip(phase, common, pair.ratio))
         return interpolate(ms, (1.0, 1.0), offset, pair.ms_size)
 
     return by_band(pair.ms, pair.phase, shift)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import rasterio
@@ -32,7 +32,7 @@ from panflow.scene.offset import correct_shift
 from panflow.scene.report import Report
 from panflow.scene.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
 from panflow.scene.source import Source
-from panflow.types import Pair, Sensor, Sharpener
+from panflow.types import Pair, Sensor, Sharpener, yx
 
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
 COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
@@ -88,8 +88,10 @@ def sharpen_file(
     compress = _one_of("compress", compress.lower(), COMPRESSIONS)
     check_target(out, [str(pan), *(m.rpartition(",band=")[0] or m for m in inputs)], overwrite)
     jobs = jobs or os.cpu_count() or 1
-    options = {"device": device, "context": context, "seed": seed, "runtime": runtime}
-    sharpener = method if callable(method) else zoo.load(method, **options)
+    if callable(method):
+        sharpener = method
+    else:
+        sharpener = zoo.load(method, device=device, context=context, seed=seed, runtime=runtime)
     source = Source(str(pan), inputs, sensor, nodata, bands, tags)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
@@ -189,7 +191,7 @@ def _kind(dtype: str) -> np.dtype:
 
 
 def _mean(phase: tuple) -> tuple[float, float]:
-    return tuple(float(v) for v in np.mean(phase, axis=0))
+    return yx(float(v) for v in np.mean(phase, axis=0))
 
 
 def _blocks(sharpener: Sharpener, size: tuple[int, int]) -> int:
@@ -250,16 +252,16 @@ class _Scene:
                 self.progress("fit", done, len(self.cores))
 
 
-def _own(fused: Any, pair: Pair) -> np.ndarray:
-    top, bottom, left, right = pair.core
-    return np.asarray(fused)[0, :, top:bottom, left:right]
+def _own(image: Any, pair: Pair) -> np.ndarray:
+    """The part [C, H, W] of an image [1, C, H, W] that is the pair's own."""
+    top, bottom, left, right = cast(Core, pair.core)
+    return np.asarray(image)[0, :, top:bottom, left:right]
 
 
 def _own_mask(pair: Pair) -> np.ndarray | None:
     if pair.pan_valid is None:
         return None
-    top, bottom, left, right = pair.core
-    valid = pair.pan_valid[0, 0, top:bottom, left:right]
+    valid = _own(pair.pan_valid, pair)[0]
     return None if valid.all() else valid
 
 

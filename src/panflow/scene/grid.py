@@ -10,7 +10,7 @@ from affine import Affine
 
 from panflow.errors import GeometryError
 from panflow.pairs import ratio_of
-from panflow.types import YX
+from panflow.types import YX, yx
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def _shared_corner(pan: Grid, ms: Grid, dummy: bool) -> Placement:
         else "no CRS or geotransform in "
         + " and ".join(name for name, grid in (("PAN", pan), ("MS", ms)) if not grid.located)
     )
-    ratio = tuple(ratio_of(p, m) for p, m in zip(pan.size, ms.size))
+    ratio = yx(ratio_of(p, m) for p, m in zip(pan.size, ms.size))
     sizes = [(abs(g.transform.e), abs(g.transform.a)) for g in (ms, pan)]
     if not dummy and Affine.identity() not in (ms.transform, pan.transform) and min(sizes[1]) > 0:
-        pixels = tuple(a / b for a, b in zip(*sizes))  # extents may differ, but units may, too
+        pixels = yx(a / b for a, b in zip(*sizes))  # extents may differ, but units may, too
         ratio = pixels if all(0.5 < p / r < 2 for p, r in zip(pixels, ratio)) else ratio
-    phase = tuple((r - 1) / 2 for r in ratio)
+    phase = yx((r - 1) / 2 for r in ratio)
     _check(ratio, phase, pan, ms.size)
     note = f"{why}: PAN and MS are assumed to share their upper left corner, ratio {ratio[0]:g} x {ratio[1]:g}"
     return Placement(ratio, phase, notes=(note,))
@@ -101,7 +101,8 @@ def _warped(pan: Grid, ms: Grid, to_pan_crs: Any) -> Placement:
     """A grid along PAN's axes that covers MS with pixels of about its own size."""
 
     def to_pan(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        xs, ys = ms.transform * (columns, rows)
+        to_ground: Any = ms.transform  # takes arrays, though its types say numbers
+        xs, ys = to_ground * (columns, rows)
         if to_pan_crs is not None:
             xs, ys = (np.asarray(v) for v in to_pan_crs(xs, ys))
         with np.errstate(invalid="ignore"):  # points without coordinates are found below
@@ -119,11 +120,11 @@ def _warped(pan: Grid, ms: Grid, to_pan_crs: Any) -> Placement:
     steps = [np.hypot(around[0][k] - around[0][0], around[1][k] - around[1][0]) for k in (1, 2)]
     if abs(around[0][2] - around[0][0]) > abs(around[0][1] - around[0][0]):  # rows run along PAN's columns
         steps = steps[::-1]
-    ratio = tuple(float(round(s)) if abs(s - round(s)) < 0.02 else float(s) for s in steps)
+    ratio = yx(float(round(s)) if abs(s - round(s)) < 0.02 else float(s) for s in steps)
     low = (float(r.min()), float(c.min()))
-    size = tuple(max(1, int(np.ceil((v.max() - v.min()) / s - 1e-6))) for v, s in ((r, ratio[0]), (c, ratio[1])))
+    size = yx(max(1, int(np.ceil((v.max() - v.min()) / s - 1e-6))) for v, s in ((r, ratio[0]), (c, ratio[1])))
     transform = pan.transform * Affine.translation(low[1], low[0]) * Affine.scale(ratio[1], ratio[0])
-    phase = tuple(l + s / 2 - 0.5 for l, s in zip(low, ratio))
+    phase = yx(l + s / 2 - 0.5 for l, s in zip(low, ratio))
     _check(ratio, phase, pan, size)
     why = "another CRS" if to_pan_crs is not None else "rotated or flipped axes"
     note = f"MS has {why}: it is resampled to PAN's axes at {size[0]} x {size[1]} pixels (cubic)"

@@ -93,7 +93,7 @@ class Sink:
         self._second = out.with_name(f".{out.name}.{token}.cog.part.tif")
         kind = np.dtype(dtype).kind
         predictor = {"predictor": 3 if kind == "f" else 2} if compress in ("deflate", "zstd", "lzw") else {}
-        self._creation = {"compress": compress, **predictor} if compress != "none" else {}
+        self._creation: dict[str, Any] = {"compress": compress, **predictor} if compress != "none" else {}
         self._level = _level(compress, level)
         staged = {"compress": "zstd", "zstd_level": 1, **predictor} if format == "cog" else self._creation | self._level
         blocks = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK} if min(size) >= 16 else {}
@@ -151,7 +151,8 @@ class Sink:
         try:
             with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
                 if self.overviews and self.format == "gtiff":
-                    size, factors = max(self._dataset.shape), []
+                    size = max(self._dataset.shape)
+                    factors: list[int] = []
                     while size // 2 ** len(factors) > BLOCK:
                         factors.append(2 ** (len(factors) + 1))
                     self._dataset.build_overviews(factors, Resampling.average)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import rasterio
@@ -114,6 +115,10 @@ class Source:
     tags: what a scene's metadata say of the sensor.
     """
 
+    names: list[str]
+    tags: dict[str, str]
+    notes: tuple[str, ...]
+
     def __init__(
         self,
         pan: str,
@@ -124,7 +129,8 @@ class Source:
         tags: Mapping[str, str] | None = None,
     ):
         self.pan_path, self.nodata = str(pan), nodata
-        self._local, self._handles = threading.local(), []
+        self._local = threading.local()
+        self._handles: list[Any] = []
         self._lock = threading.Lock()
         with open_dataset(self.pan_path, "PAN") as dataset:
             count = dataset.count - (alpha_band(dataset) is not None)
@@ -171,12 +177,10 @@ class Source:
         """Grid, type and what is carried over to the result, from the first file; names from every band."""
         self.names, self.scales, self.offsets, self.units, self.colors = [], [], [], [], []
         self.tags, self.notes = dict(pan_tags), ()
-        first = None
         dtypes = set()
         for layer in self.layers:
             with open_dataset(layer.path, "MS") as dataset:
                 i = layer.band - 1
-                first = first or (grid_of(dataset), dataset.crs)
                 dtypes.add(dataset.dtypes[i])
                 _refuse_complex(layer.path, dataset.dtypes[i])
                 several = dataset.count > 1
@@ -193,8 +197,7 @@ class Source:
                     self.notes = tuple(dict.fromkeys((*self.notes, note)))
                 self.tags |= _all_tags(dataset)
                 if layer == self.layers[0]:
-                    self.ms_nodata = dataset.nodatavals[i]
-        self.ms_grid = first[0]
+                    self.ms_grid, self.ms_nodata = grid_of(dataset), dataset.nodatavals[i]
         self.ms_dtype = str(np.result_type(*map(np.dtype, dtypes)))
 
     def _place(self) -> Placement:
@@ -279,7 +282,7 @@ class Source:
             return pair
         further = max(halo, ceil((REACH + 1) * max(self.placement.ratio)))
         pair = with_validity(*self._window(core, halo + further))
-        return window(pair, *pair.core, halo)
+        return window(pair, *cast(Core, pair.core), halo)
 
     def _window(self, core: Core, halo: int) -> tuple[Pair, np.ndarray | None, np.ndarray | None]:
         """The pair as it is in the files, and where PAN and MS are valid, [1, 1, H, W] (None: everywhere)."""
@@ -310,7 +313,8 @@ class Source:
             core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
             origin=(top, left),
         )
-        return pair, *(None if v is None else v[None, None] for v in (pan_valid, ms_valid))
+        pan_valid, ms_valid = (None if v is None else v[None, None] for v in (pan_valid, ms_valid))
+        return pair, pan_valid, ms_valid
 
     def _covered(self, outer: Core) -> np.ndarray | None:
         """PAN pixels with MS under them, or less than a pixel beside it; None where all have."""
