@@ -269,7 +269,7 @@ def _absent(source: Source, kind: np.dtype) -> float | None:
     """The nodata value of the result: MS's, where the result's type can hold it; NaN for floats with holes."""
     value = source.ms_nodata if source.ms_nodata is not None else source.nodata
     if kind.kind == "f":
-        held = value is not None and not abs(value) > np.finfo(kind).max
+        held = value is not None and not abs(value) > float(np.finfo(kind).max)
         return value if held else (float("nan") if source.may_have_holes else None)
     if value is None or not np.isfinite(value) or value != int(value):
         return None
