@@ -13,10 +13,10 @@ import time
 
 import torch
 
+from panflow.inputs import NOTHING
 from panflow.training import recipe as recipes
 from panflow.training.loop import Training, ahead
 
-NOTHING = {"ms": None, "ms_up": None, "pan": None}  # what every network can be called with
 BATCH, PATCH, BANDS = 32, 64, 4
 NETWORKS = {
     "fusionnet": {"name": "fusionnet", "bands": BANDS},

@@ -27,6 +27,7 @@ NOISE = 1e-3  # what a local regression counts as noise, in squared units of the
 
 
 IMAGES = {"ms", "ms_up", "pan"}  # inputs that ask for nothing but the transform
+NOTHING = dict.fromkeys(IMAGES)  # what every network can be called with, whether it asks or not
 
 
 def needs_statistics(names: Iterable[str]) -> bool:

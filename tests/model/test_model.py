@@ -7,35 +7,19 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from small import BANDWISE, PLAIN, made, tiled
 
 import panflow
 from panflow import model as models
 from panflow.data import synthetic
 from panflow.errors import InputError, UnknownName
 from panflow.inputs import coarse
-from panflow.model import Model, build
+from panflow.model import Model
 from panflow.ops.window import tiles, window
 from panflow.pairs import with_validity
 from panflow.sensors import load
 
-BANDWISE = {"name": "bandwise", "width": 4, "dilations": [1]}
-PLAIN, SCENE = {"name": "scale", "bits": 11}, {"name": "unipan", "m": 50}
-
-
-def made(network: dict, transform: dict | None = None, **more) -> Model:
-    """A model with nothing at zero, the same at every call."""
-    torch.manual_seed(0)
-    sections = {"network": network, "transform": transform or PLAIN, "objective": {"name": "regression"}, **more}
-    model = build(sections, sensor=load("ikonos"))
-    with torch.no_grad():
-        for parameter in model.network.parameters():
-            parameter += 0.03 * torch.randn(parameter.shape)
-    return model
-
-
-@pytest.fixture(scope="module")
-def pair():
-    return synthetic.scene((152, 136), load("ikonos"), seed=3)
+SCENE = {"name": "unipan", "m": 50}
 
 
 def fixed(name: str, **options) -> dict:
@@ -72,16 +56,6 @@ def test_foreign_files_are_refused(tmp_path):
     save_file({"x": torch.ones(1)}, tmp_path / "b.safetensors")
     with pytest.raises(InputError, match="holds no recipe"):
         Model.open(tmp_path / "b.safetensors")
-
-
-def tiled(fitted: Model, pair, side: int) -> np.ndarray:
-    halo = fitted.halo(pair.ratio)
-    fused = np.zeros((1, pair.bands, *pair.size), pair.ms.dtype)
-    for top, bottom, left, right in tiles(pair.size, side):
-        tile = window(pair, top, bottom, left, right, halo)
-        own = fitted(tile)[..., tile.core[0] : tile.core[1], tile.core[2] : tile.core[3]]
-        fused[..., top:bottom, left:right] = own
-    return fused
 
 
 @pytest.mark.parametrize(

@@ -4,48 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
+from small import BANDWISE, made, tiled
 
 import panflow
 from panflow import model as models
 from panflow.data import synthetic
-from panflow.model import Model, build
-from panflow.ops.window import tiles, window
 from panflow.scene import engine
-from panflow.sensors import load
 
-BANDWISE = {"name": "bandwise", "width": 4, "dilations": [1]}
 DIFFUSION = {"name": "diffusion", "length": 50, "scale": 0.3, "steps": 3}
 RATIO = (4.0, 4.0)
 
 
-def made(network: dict, objective: dict) -> Model:
-    torch.manual_seed(0)
-    model = build({"network": network, "transform": {"name": "scale", "bits": 11}, "objective": objective})
-    with torch.no_grad():
-        for parameter in model.network.parameters():
-            parameter += 0.03 * torch.randn(parameter.shape)
-    return model
-
-
-@pytest.fixture(scope="module")
-def pair():
-    return synthetic.scene((152, 136), load("ikonos"), seed=3)
-
-
-def tiled(fitted: Model, pair, side: int) -> np.ndarray:
-    fused = np.zeros((1, pair.bands, *pair.size))
-    for core in tiles(pair.size, side):
-        top, bottom, left, right = core
-        tile = window(pair, *core, fitted.halo(pair.ratio))
-        own = fitted(tile)[..., tile.core[0] : tile.core[1], tile.core[2] : tile.core[3]]
-        fused[..., top:bottom, left:right] = own
-    return fused
-
-
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
 def test_tiles_equal_the_whole_and_follow_the_seed(pair, sampler):
-    model = made(BANDWISE, DIFFUSION | {"sampler": sampler}).fit([pair])
+    model = made(BANDWISE, objective=DIFFUSION | {"sampler": sampler}).fit([pair])
     whole = model(pair)
     for side in (40, 64):
         np.testing.assert_allclose(tiled(model, pair, side), whole, rtol=0, atol=0.01)  # counts
@@ -53,7 +25,7 @@ def test_tiles_equal_the_whole_and_follow_the_seed(pair, sampler):
 
 
 def test_blocks_inside_equal_the_whole(pair, monkeypatch):
-    model = made(BANDWISE, DIFFUSION | {"sampler": "ddpm"}).fit([pair])
+    model = made(BANDWISE, objective=DIFFUSION | {"sampler": "ddpm"}).fit([pair])
     whole = model(pair)
     monkeypatch.setattr(models, "BLOCK", 32)
     monkeypatch.setattr(models, "CONTEXT", 1)
@@ -64,7 +36,7 @@ def test_scenes_do_not_depend_on_their_blocks(pair, tmp_path, monkeypatch):
     import rasterio
 
     synthetic.write(pair, tmp_path)
-    model = made(BANDWISE, DIFFUSION | {"sampler": "ddpm"})
+    model = made(BANDWISE, objective=DIFFUSION | {"sampler": "ddpm"})
     model.save(tmp_path / "m.safetensors")
     found = []
     for block in (64, 512):
@@ -80,12 +52,12 @@ def test_scenes_do_not_depend_on_their_blocks(pair, tmp_path, monkeypatch):
 
 
 def test_every_step_of_a_sampler_sees_further():
-    one, three = (made(BANDWISE, DIFFUSION | {"steps": steps}).halo(RATIO) for steps in (1, 3))
-    assert three - one == pytest.approx(2 * made(BANDWISE, DIFFUSION).network.halo, abs=4)
+    one, three = (made(BANDWISE, objective=DIFFUSION | {"steps": steps}).halo(RATIO) for steps in (1, 3))
+    assert three - one == pytest.approx(2 * made(BANDWISE, objective=DIFFUSION).network.halo, abs=4)
 
 
 def test_samplers_that_see_too_far_take_the_whole_image_unless_told():
-    model = made(BANDWISE, DIFFUSION | {"length": 200, "steps": 200})
+    model = made(BANDWISE, objective=DIFFUSION | {"length": 200, "steps": 200})
     assert model.halo(RATIO) is None and not model.depends_on_tiles
     told = replace(model, context=32)
     assert 32 < told.halo(RATIO) < 200 and told.depends_on_tiles

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from panflow.errors import InputError
 from panflow.generative.samplers import euler
+from panflow.inputs import NOTHING
 from panflow.types import Batch, Pair
-
-NOTHING: dict[str, Tensor | None] = {"ms": None, "ms_up": None, "pan": None}  # what every network can be called with
 
 
 def bare(network: nn.Module) -> nn.Module:
@@ -131,6 +130,27 @@ class Log:
         """As numbers; those that the step could not measure (no member at t = 1, say) are left out."""
         numbers = {name: float(value) for name, value in self._kept.items()}
         return {name: value for name, value in numbers.items() if value == value}
+
+
+class Alone(nn.Module):
+    """What objectives without a critic share: a log, one question an answer, and the network as the only player.
+    Those that differ say so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log = Log()
+
+    @property
+    def log(self) -> dict[str, float]:
+        return self._log.read()
+
+    @property
+    def evaluations(self) -> int:
+        """How often `predict` asks the network."""
+        return 1
+
+    def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
+        return {"net": network}
 
 
 def reconstruction(answer: Tensor, x1: Tensor, mask: Tensor | None, which: Tensor) -> dict[str, Tensor]:

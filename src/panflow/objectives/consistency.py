@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from panflow.generative.noise import Draw, Noise
 from panflow.generative.paths import arrive, over
 from panflow.objectives import _common
-from panflow.objectives._common import Energy, Log, ask, mean, reconstruction, target, valid
+from panflow.objectives._common import Alone, Energy, ask, mean, reconstruction, target, valid
 from panflow.objectives._noise import follow, frozen, mixed, needs_flow, normal, uniform
 from panflow.registry import closest
 from panflow.types import Batch
@@ -19,7 +19,7 @@ from panflow.types import Batch
 STARTS = ("ms", "noise")
 
 
-class Objective(nn.Module):
+class Objective(Alone):
     """With t = n / N, n drawn from 1 .. N, t' = t - 1 / N, and z, z' the points of one line at both times:
 
         mean (F(z, t) - F'(z', t'))^2 * N / sigma^2,   F(z, t) = z + t s,
@@ -39,16 +39,6 @@ class Objective(nn.Module):
         self.noisy = closest("start", start, STARTS) == "noise"
         self.first, self.last, self.ema, self.scale = first, last, ema, scale if self.noisy else 1.0
         self.energy = Energy()
-        self._log = Log()
-
-    @property
-    def log(self) -> dict[str, float]:
-        return self._log.read()
-
-    @property
-    def evaluations(self) -> int:
-        """How often `predict` asks the network."""
-        return 1
 
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
         """The average is a player so that it is kept with the others; no loss is ever yielded for it."""

@@ -15,7 +15,7 @@ from panflow.generative import samplers, schedules
 from panflow.generative.noise import Draw, Noise
 from panflow.generative.paths import over
 from panflow.generative.schedules import Schedule
-from panflow.objectives._common import Log, ask, bare, mean, target, valid
+from panflow.objectives._common import Alone, ask, bare, mean, target, valid
 from panflow.objectives._noise import needs_state, normal, uniform
 from panflow.registry import closest
 from panflow.types import Batch
@@ -25,7 +25,7 @@ SCHEDULES = {"cosine": schedules.cosine, "linear": schedules.linear}
 SAMPLERS = {"ddim": samplers.ddim, "ddpm": samplers.ddpm, "dpm_solver": samplers.dpm_solver}
 
 
-class Objective(nn.Module):
+class Objective(Alone):
     """x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, x_0 = target / scale; the network is asked what its `estimates` says:
 
     "clean": mean |answer / scale - x_0| (norm "l1") or its square ("l2"), the answer in units of batch.unit;
@@ -61,11 +61,6 @@ class Objective(nn.Module):
         ladder = self.schedule.even(steps) if even else self.schedule.respaced(steps, faithful_time=faithful_time)
         self.ladder, self.scale = ladder, scale
         self.self_condition, self.feedback = self_condition, bool(self_condition) and not faithful_time
-        self._log = Log()
-
-    @property
-    def log(self) -> dict[str, float]:
-        return self._log.read()
 
     @property
     def evaluations(self) -> int:

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from panflow.generative.noise import Draw
-from panflow.objectives._common import Log, predict
+from panflow.objectives._common import Alone, predict
 from panflow.objectives._flow import Flow
 from panflow.types import Batch
 
 
-class Objective(nn.Module):
+class Objective(Alone):
     """The network's answer s at state z_t and time t is the velocity x1 of the line z_t = (1 - t) x1:
 
     loss = mean (s - x1)^2 / sigma^2, in units of the answer. The path starts where the inputs already are, so
@@ -30,11 +30,6 @@ class Objective(nn.Module):
         super().__init__()
         self.flow = Flow(t_law, p1, bridge_sigma, sigma)
         self.steps = steps
-        self._log = Log()
-
-    @property
-    def log(self) -> dict[str, float]:
-        return self._log.read()
 
     @property
     def evaluations(self) -> int:

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from panflow.generative.noise import Draw, Noise
-from panflow.objectives._common import Log, ask, mean, reconstruction, target, valid
+from panflow.objectives._common import Alone, ask, mean, reconstruction, target, valid
 from panflow.objectives._noise import follow, from_noise, frozen, mixed, needs_flow, normal, uniform
 from panflow.types import Batch
 
 
-class Objective(nn.Module):
+class Objective(Alone):
     """With x1 = target / scale and the line x_t = t noise + (1 - t) x1, in two phases of one run:
 
     1. progress < teach: flow matching, mean (answer / scale - x1)^2 at t ~ U(0, 1). The network answers the clean
@@ -31,11 +31,6 @@ class Objective(nn.Module):
     ):
         super().__init__()
         self.teach, self.steps, self.scale, self.ema, self.predict_steps = teach, steps, scale, ema, predict_steps
-        self._log = Log()
-
-    @property
-    def log(self) -> dict[str, float]:
-        return self._log.read()
 
     @property
     def evaluations(self) -> int:

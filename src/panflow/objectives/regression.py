@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from panflow.objectives._common import Log, ask, mean, predict, reconstruction, start, target, valid
+from panflow.objectives._common import Alone, ask, mean, predict, reconstruction, start, target, valid
 from panflow.registry import closest
 from panflow.types import Batch
 
 NORMS = ("l1", "l2")
 
 
-class Objective(nn.Module):
+class Objective(Alone):
     """mean |answer - target| (norm "l1") or its square ("l2"), over valid pixels, in units of the answer.
 
     A network that takes a state and a time gets zero and 1. Serves every network, whatever it predicts.
@@ -22,19 +22,6 @@ class Objective(nn.Module):
     def __init__(self, norm: str = "l1"):
         super().__init__()
         self.norm = closest("norm", norm, NORMS)
-        self._log = Log()
-
-    @property
-    def log(self) -> dict[str, float]:
-        return self._log.read()
-
-    @property
-    def evaluations(self) -> int:
-        """How often `predict` asks the network."""
-        return 1
-
-    def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
-        return {"net": network}
 
     def losses(
         self, players: dict[str, nn.Module], batch: Batch, rng: Any = None, *, progress: float = 1.0

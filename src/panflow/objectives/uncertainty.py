@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from panflow.objectives._common import NOTHING, Log, ask, bare, mean, predict, reconstruction, start, target, valid
+from panflow.objectives._common import NOTHING, Alone, ask, bare, mean, predict, reconstruction, start, target, valid
 from panflow.types import Batch
 
 
-class Objective(nn.Module):
+class Objective(Alone):
     """With stages i = 1, 2 that estimate the image as m_i with aleatoric and epistemic uncertainty A_i, E_i, y the
     image, x the answer with ms_up, in units of the answer and |.| mean absolute values:
 
@@ -24,19 +24,6 @@ class Objective(nn.Module):
     def __init__(self, estimates: float = 0.1, uncertainty: float = 0.01):
         super().__init__()
         self.estimates, self.uncertainty = estimates, uncertainty
-        self._log = Log()
-
-    @property
-    def log(self) -> dict[str, float]:
-        return self._log.read()
-
-    @property
-    def evaluations(self) -> int:
-        """How often `predict` asks the network."""
-        return 1
-
-    def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
-        return {"net": network}
 
     def losses(
         self, players: dict[str, nn.Module], batch: Batch, rng: Any = None, *, progress: float = 1.0

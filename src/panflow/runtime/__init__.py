@@ -17,7 +17,7 @@ def names() -> tuple[str, ...]:
 def runtime(name: str, network: Any, evaluations: int = 1) -> Any:
     """An engine for a network on the CPU; evaluations: how often a prediction asks it.
 
-    "auto" is what measured fastest and holds the quality (docs/speed.md): bfloat16 where the processor computes in it
+    "auto" is what measured fastest and holds the quality (docs/runtime.md): bfloat16 where the processor computes in it
     and the network has a form for it (`frugal`, which ends in float32), else plain torch, since networks that were not
     made for bfloat16 lose up to 3 % in SAM by it. Raises UnknownName, and MissingInput for a runtime that is not there.
     """

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from panflow.inputs import NOTHING
 from panflow.runtime._network import Asked
 
-NOTHING = {"ms": None, "ms_up": None, "pan": None}  # what every network can be called with
 Shapes = tuple[tuple[int, ...], ...]
 OPSET = 17
 

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from panflow.inputs import NOTHING
+
 Inputs = dict[str, Tensor | None]
 KEPT = 2**28  # bytes of freed memory that stay with the process
 
@@ -67,7 +69,7 @@ def drawn(network: Any, options: Mapping[str, Any], size: tuple[int, int] = (64,
     shapes = {"ms": (bands, *coarse), "pan": (1, *size), "correlation": (bands, 1, 1)}
     named = {name: torch.randn(1, *shapes.get(name, (bands, *size)), generator=rng) for name in network.inputs}
     state = (torch.zeros(1, bands, *size), torch.ones(1)) if getattr(network, "denoiser", False) else ()
-    return state, {"ms": None, "ms_up": None, "pan": None} | named
+    return state, NOTHING | named
 
 
 def loss(engine: Any, network: Any, asked: tuple[tuple, Inputs]) -> float:

@@ -19,12 +19,12 @@ class Engine(Compiled):
         super().__init__(network, lambda named: session(onnx_bytes(network, named)))
 
 
-def session(file: bytes, threads: int = 1) -> Callable[[list[Tensor]], Tensor]:
+def session(file: bytes) -> Callable[[list[Tensor]], Tensor]:
     """The graph of an ONNX file as a function of its inputs in order. One thread each: callers come in several."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     run = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     names = [given.name for given in run.get_inputs()]
 
