@@ -1,5 +1,6 @@
 """Big scenes for timing: a real pair, or a synthetic one, tiled by mirroring with a small gain from tile to tile."""
 
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,12 @@ def make(folder: Path, size: int, bands: int, pan: Path | None = None, ms: Path 
     for path, image, pixel in zip(out, images, (0.5, 0.5 * ratio)):
         _mirror(path, image, size * image.shape[1] // images[0].shape[1], pixel)
     return out
+
+
+def make_apart(*arguments) -> tuple[Path, Path]:
+    """`make` in a process of its own: a child's peak memory counts what its parent held when it was forked."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(make, arguments)
 
 
 def _mirror(path: Path, image: np.ndarray, size: int, pixel: float) -> None:

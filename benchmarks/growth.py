@@ -7,10 +7,9 @@ Every run is a process of its own, its offset given. Prints a Markdown table and
 
 import argparse
 import sys
-from multiprocessing import get_context
 from pathlib import Path
 
-from _scenes import make
+from _scenes import make_apart
 from scenes import run
 
 SIZES, BANDS, TILES, JOBS = (1024, 2048, 5120, 10240, 20480), (3, 4, 5, 6, 7, 8), (256, 512, 1024, 2048), (1, 2, 3, 4)
@@ -70,9 +69,7 @@ def main() -> None:
     for key, values in plans.items():
         for value in values:
             case = USUAL | {key: value}
-            # in a process of its own: a child's peak memory counts what its parent held when it was forked
-            with get_context("spawn").Pool(1) as pool:
-                scene = pool.apply(make, (options.folder, case["size"], case["bands"], options.pan, options.ms))
+            scene = make_apart(options.folder, case["size"], case["bands"], options.pan, options.ms)
             arguments = map(str, (*scene, out, case["tile"], case["jobs"]))
             wall, cpu, peak = run([sys.executable, __file__, "one", *arguments])
             found[key].append((value, wall, peak))

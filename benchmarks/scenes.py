@@ -14,10 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from multiprocessing import get_context
 from pathlib import Path
 
-from _scenes import make
+from _scenes import make_apart
 
 METHODS = ["brovey", "gsa", "bt_h", "mtf_glp_fs"]
 
@@ -55,9 +54,7 @@ def main() -> None:
     print("| scene | what | MPix/s | wall s, median [min..max] | CPU s | peak MiB | speed against gdal [min..max] |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for size in options.sizes:
-        # in a process of its own: a child's peak memory counts what its parent held when it was forked
-        with get_context("spawn").Pool(1) as pool:
-            pan, ms = pool.apply(make, (options.folder, size, options.bands, options.pan, options.ms))
+        pan, ms = make_apart(options.folder, size, options.bands, options.pan, options.ms)
         out = options.folder / "out.tif"
         creation = ["-co", "TILED=YES", "-co", "BLOCKXSIZE=512", "-co", "BLOCKYSIZE=512", "-co", "BIGTIFF=IF_SAFER"]
         if options.compress != "none":

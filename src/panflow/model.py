@@ -75,12 +75,17 @@ class Model:
         return replace(self, **moved, engine=None)
 
     @property
+    def evaluations(self) -> int:
+        """How often a prediction asks the network, one answer after the other."""
+        return self.objective.evaluations
+
+    @property
     def reach(self) -> int | None:
         """PAN pixels that the prediction looks at: the network's, once for every step of a sampler, since each sees
         what the one before saw. None: the whole image, or so far that it had better be."""
         if self.network.halo is None:
             return None
-        reach = self.network.halo * self.objective.evaluations
+        reach = self.network.halo * self.evaluations
         return reach if reach <= FAR else None
 
     @property
@@ -108,7 +113,7 @@ class Model:
             if name in ("auto", "torch"):
                 return self
             raise InputError(f"the runtime {name} is of the CPU, and the model is on {self.device}: set device to cpu")
-        return replace(self, engine=runtime(name, self.network, self.objective.evaluations))
+        return replace(self, engine=runtime(name, self.network, self.evaluations))
 
     def halo(self, ratio: YX) -> int | None:
         """PAN pixels around a tile: what the inputs look at and what the prediction looks at."""

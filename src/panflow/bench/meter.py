@@ -1,11 +1,10 @@
-"""What sharpening costs: seconds, memory beyond what the process had, evaluations of the network."""
+"""What sharpening costs: seconds, and memory beyond what the process had."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from panflow.scene.memory import Peak
@@ -24,15 +23,3 @@ def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
     start = time.perf_counter()
     answer = run()
     return answer, time.perf_counter() - start
-
-
-@dataclass(frozen=True)
-class Evaluations:
-    """How often a learned sharpener asks its network for an image, one answer after the other."""
-
-    sharpener: Any
-
-    @property
-    def count(self) -> int:
-        """0 for methods without a network."""
-        return self.sharpener.objective.evaluations if hasattr(self.sharpener, "network") else 0

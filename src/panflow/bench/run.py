@@ -86,14 +86,13 @@ def _run(settings: Plan, work: Work, ledger: Ledger, root: Path, folder: Path, d
     tell(f"{len(work) - len(missing)} of {len(work)} results are there")
     indices = {label(column): (load_index(column.index, **column.options), column.cut) for column in settings.indices}
     pairs = _Pairs()
-    current: tuple[str, Any, Any] = ("", None, None)
+    current: tuple[str, Any] = ("", None)
     for number, (method, image, k) in enumerate(missing, 1):
         if k in ledger.results:  # two rows of the same method
             continue
         if current[0] != method.label:
-            sharpener = _sharpener(settings, method, root, folder, device, tell)
-            current = (method.label, sharpener, meter.Evaluations(sharpener))
-        result = _result(settings, method, image, k, current[1:], pairs.of(image), indices, folder)
+            current = (method.label, _sharpener(settings, method, root, folder, device, tell))
+        result = _result(settings, method, image, k, current[1], pairs.of(image), indices, folder)
         ledger.add(result)
         tell(f"{number}/{len(missing)}  {method.label}  {image.data}  {image.name}  {image.protocol}")
 
@@ -120,12 +119,12 @@ def _result(
     method: Method,
     image: Image,
     k: str,
-    prepared: tuple[Sharpener, meter.Evaluations],
+    sharpener: Sharpener,
     pair: Pair,
     indices: dict[str, tuple[Index, int]],
     folder: Path,
 ) -> Result:
-    sharpener, evaluations = prepared
+    evaluations = getattr(sharpener, "evaluations", 0)
 
     def run() -> Any:
         return sharpener.fit([pair])(pair)
@@ -142,7 +141,7 @@ def _result(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     made: dict[str, Any] = {"time": now, "python": platform.python_version()}
     made |= {"panflow": __version__, "numpy": np.__version__, "machine": platform.machine()}
-    if evaluations.count:
+    if evaluations:
         import torch
 
         model: Any = sharpener
@@ -150,7 +149,7 @@ def _result(
     finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
     ordered = {name: finite[name] for name in indices if name in finite}
     where = (method.label, image.data, image.name, image.protocol)
-    costs = (round(seconds, 6), evaluations.count, round(memory, 1), settings.seed)
+    costs = (round(seconds, 6), evaluations, round(memory, 1), settings.seed)
     return Result(k, *where, ordered, *costs, method.tags, made)
 
 

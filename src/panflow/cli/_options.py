@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import click
 
+from panflow.errors import InputError
+
 F = TypeVar("F", bound=Callable | click.Command)
 
 
@@ -37,3 +39,18 @@ def scene(command: F) -> F:
     for option in reversed(SCENE):
         command = option(command)
     return command
+
+
+def mib(size: str | None) -> float | None:
+    """MiB of "512", "512MiB", "2GB" ..."""
+    if size is None:
+        return None
+    text = size.strip().lower().removesuffix("b").removesuffix("i")
+    factor = {"k": 1 / 1024, "m": 1, "g": 1024}.get(text[-1:])
+    try:
+        value = float(text[:-1] if factor else text) * (factor or 1)
+    except ValueError:
+        raise InputError(f"--max-memory {size!r} is no size: expected a number of MiB, or e.g. 2GiB") from None
+    if value <= 0:
+        raise InputError(f"--max-memory {size!r}: expected more than nothing")
+    return value

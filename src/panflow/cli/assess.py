@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from panflow.cli._options import names, scene
+from panflow.cli._options import mib, names, scene
 from panflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def command(files, ms, indices, csv_file, max_memory, quiet, as_json, **options)
     """
     from panflow.cli._console import progress_bar
     from panflow.cli._table import write
-    from panflow.cli.sharpen import _mib
     from panflow.scene.assess import assess_file
 
     fused, *more = files
@@ -54,7 +53,7 @@ def command(files, ms, indices, csv_file, max_memory, quiet, as_json, **options)
             fused,
             ms=[*ms, *more],
             indices=indices[0] if len(indices) == 1 else list(indices) or None,  # one may be a set
-            max_memory=_mib(max_memory),
+            max_memory=mib(max_memory),
             progress=progress,
             **options,
         )

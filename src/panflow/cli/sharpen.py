@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from panflow.cli._options import mib
 from panflow.errors import InputError
 from panflow.scene.sink import COMPRESSIONS, FORMATS
 
@@ -67,7 +68,7 @@ def command(files, method, model, bands, max_memory, device, quicklook, quiet, a
             method=method or model,
             bands=scene.bands,
             tags=scene.sensor_tags,
-            max_memory=_mib(max_memory),
+            max_memory=mib(max_memory),
             progress=progress,
             **options,
         )
@@ -91,18 +92,3 @@ def _scene(inputs: list[str]) -> Product:
     if product is None:
         raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow knows: give PAN, MS and OUT")
     return product
-
-
-def _mib(size: str | None) -> float | None:
-    """MiB of "512", "512MiB", "2GB" ..."""
-    if size is None:
-        return None
-    text = size.strip().lower().removesuffix("b").removesuffix("i")
-    factor = {"k": 1 / 1024, "m": 1, "g": 1024}.get(text[-1:])
-    try:
-        value = float(text[:-1] if factor else text) * (factor or 1)
-    except ValueError:
-        raise InputError(f"--max-memory {size!r} is no size: expected a number of MiB, or e.g. 2GiB") from None
-    if value <= 0:
-        raise InputError(f"--max-memory {size!r}: expected more than nothing")
-    return value

@@ -173,7 +173,7 @@ def sharpen_file(
         mpix_per_second=pixels / 1e6 / seconds,
         peak_mib=peak_mib(),
         sensor_reason="" if source.why == "given" else source.why,
-        evaluations=getattr(getattr(sharpener, "objective", None), "evaluations", 0),
+        evaluations=getattr(sharpener, "evaluations", 0),
         warnings=[*source.placement.notes, *source.notes, *warnings],
     )
 
