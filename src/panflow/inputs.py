@@ -19,15 +19,23 @@ from panflow.ops.kernels import TAPS, Separable
 from panflow.ops.moments import Moments, at_ms
 from panflow.ops.resample import REACH, by_band, decimate, interpolate, lowpass, ms_up, precision, sense
 from panflow.ops.window import Core, grown, ms_window
-from panflow.types import YX, Array, Pair, Transform
+from panflow.types import YX, Array, Pair, Sensor, Transform
 
 WINDOW = 2.0  # standard deviation of the window of local regressions, MS pixels
 RADIUS = 6  # where that window ends, MS pixels
 NOISE = 1e-3  # what a local regression counts as noise, in squared units of the answer
+RIDGE = 1e-4  # of the regression of PAN on the bands, in correlations
+ALIKE = 0.5  # correlation of finest details below which they tell nothing of sharpness
+PLAUSIBLE = (0.86, 1.12)  # sharpness of an MS that the sensor's own MTF explains
+SOFTER = 1.55  # exponent of sharpness in the MTF gain of an MS that is softer than that
+SHARPER = 0.7  # MTF gain per unit of sharpness of one that is sharper
+GREATEST = 0.9  # MTF gain that is taken for possible
+FINE = Separable((((0.25, 0.5, 0.25),) * 2,))  # what lies above it is the finest detail of an MS grid
 
 
 IMAGES = {"ms", "ms_up", "pan"}  # inputs that ask for nothing but the transform
 NOTHING = dict.fromkeys(IMAGES)  # what every network can be called with, whether it asks or not
+CONSTANT = {"correlation", "sharpness", "fine_gain", "fine_correlation"}  # one number for a band all over the scene
 
 
 def needs_statistics(names: Iterable[str]) -> bool:
@@ -48,20 +56,53 @@ def coarse(size: tuple[int, int], ratio: YX) -> tuple[int, int]:
     return y, x
 
 
+def shape(name: str, bands: int, size: tuple[int, int], ratio: YX) -> tuple[int, int, int]:
+    """Of an input of so many PAN pixels, without the batch."""
+    if name in CONSTANT:
+        return bands, 1, 1
+    return (1 if name == "pan" else bands, *(coarse(size, ratio) if name == "ms" else size))
+
+
 @dataclass(frozen=True)
 class Statistics:
     """Of a whole scene at MS scale, each [B, C, 1, 1]: mean and standard deviation of the bands and of PAN as each
-    band would see it, and the correlation of the two."""
+    band would see it, the correlation of the two, and what `View` says of sharpness, fine_gain and fine_correlation;
+    weights [B, C, C]: of the bands (last axis) in their regression of PAN as each band would see it."""
 
     mean: Array
     std: Array
     pan_mean: Array
     pan_std: Array
     correlation: Array
+    sharpness: Array
+    fine_gain: Array
+    fine_correlation: Array
+    weights: Array
+
+
+def observed(sensor: Sensor, statistics: Statistics) -> Sensor | None:
+    """The sensor with the MTF gains that the scene shows; None where its own explain the scene's sharpness.
+
+    An MS that is sharper than it should be gets the gain at which PAN would look as sharp (a line through scenes of
+    WorldView-2, IKONOS and Landsat 8; on drawn scenes it stops short). One that is softer gets half of that, in
+    logarithms: the whole would take an MS that somebody has resampled softly for one that needs more detail.
+    """
+    shown = float(statistics.sharpness[0, 0, 0, 0])
+    low, high = PLAUSIBLE
+    if low <= shown <= high:
+        return None
+
+    def gain(told: float) -> float:
+        found = told * max(shown, 0.5) ** SOFTER if shown < low else min(told + SHARPER * (shown - 1), GREATEST)
+        return round(found, 2)
+
+    return replace(sensor, bands=tuple(replace(band, mtf=gain(band.mtf)) for band in sensor.bands))
 
 
 class Gather:
     """Hands pairs on and counts their moments, so that one pass through a scene serves everybody."""
+
+    sensor: Sensor  # of the pairs, once they have come
 
     def __init__(self, scene: Iterable[Pair]):
         self._scene = iter(scene)
@@ -69,7 +110,8 @@ class Gather:
 
     def __iter__(self) -> Iterator[Pair]:
         for pair in self._scene:
-            found = at_ms(lambda p: namespace(p.ms).concat([p.ms, sense(p.pan, p)], axis=1))(pair)
+            self.sensor = pair.sensor
+            found = at_ms(_planes)(pair)
             self._moments = found if self._moments is None else self._moments.merge(found)
             yield pair
 
@@ -80,12 +122,44 @@ class Gather:
         m = self._moments
         if m is None:
             raise ValueError("a scene has at least one pair")
-        xp, bands = namespace(m.mean), m.mean.shape[1] // 2
-        covariance = xp.linalg.diagonal(m.cov[:, :bands, bands:])
-        std, pan_std = (xp.where(s > 0, s, xp.full_like(s, float("inf"))) for s in (m.std[:, :bands], m.std[:, bands:]))
-        correlation = covariance / std / pan_std
-        values = (m.mean[:, :bands], m.std[:, :bands], m.mean[:, bands:], pan_std, correlation)
-        return Statistics(*(v[:, :, None, None] for v in values))
+        xp, c = namespace(m.mean), m.mean.shape[1] // 4
+        std = m.std
+        std = xp.where(std > 0, std, xp.full_like(std, float("inf")))
+        own, pan, fine, fine_pan = (slice(k * c, (k + 1) * c) for k in range(4))
+        correlation = m.cov / std[:, :, None] / std[:, None, :]
+        diagonal = xp.linalg.diagonal
+        weights = _regressed(correlation[:, own, own], correlation[:, pan, own])  # of bands in standard deviations
+        weights = weights * m.std[:, pan, None] / std[:, None, own]
+        common = diagonal(weights @ m.cov[:, fine, fine_pan])
+        power = diagonal(weights @ m.cov[:, fine, fine] @ weights.mT)
+        alike = common > ALIKE * xp.sqrt(power) * m.std[:, fine_pan]
+        sharpness = xp.where(alike, common / std[:, fine_pan] ** 2, xp.ones_like(common))
+        sharpness = xp.full_like(common, float(xp.mean(sharpness)))  # of the sensor, which is one
+        fine_gain = diagonal(m.cov[:, fine, fine_pan]) / std[:, fine_pan] ** 2 * m.std[:, pan] / std[:, own]
+        scene = {
+            "mean": m.mean[:, own],
+            "std": m.std[:, own],
+            "pan_mean": m.mean[:, pan],
+            "pan_std": std[:, pan],
+            "correlation": diagonal(correlation[:, own, pan]),
+            "sharpness": sharpness,
+            "fine_gain": fine_gain,
+            "fine_correlation": diagonal(correlation[:, fine, fine_pan]),
+        }
+        return Statistics(**{name: v[:, :, None, None] for name, v in scene.items()}, weights=weights)
+
+
+def _planes(pair: Pair) -> Array:
+    """MS and PAN as each band would see it, and the finest detail of both, [B, 4C, h, w]."""
+    both = namespace(pair.ms).concat([pair.ms, sense(pair.pan, pair)], axis=1)
+    return namespace(both).concat([both, both - lowpass(both, FINE)], axis=1)
+
+
+def _regressed(own: Array, cross: Array) -> Array:
+    """Weights [B, C, C] of the bands (last axis) that explain PAN as each band sees it, of correlations."""
+    xp = namespace(own)
+    ridge = own + RIDGE * xp.eye(own.shape[-1], dtype=own.dtype)
+    return xp.linalg.solve(ridge, cross.mT).mT
 
 
 def _window() -> Separable:
@@ -221,6 +295,31 @@ class View:
     def correlation(self) -> Array:
         """Of band and PAN over the scene, at MS scale, [B, C, 1, 1]."""
         return self._s.correlation
+
+    @cached_property
+    def sharpness(self) -> Array:
+        """How much finest detail the MS grid shows against what PAN's would show there: of PAN's regression on all
+        bands, ten times its logarithm between -4 and 4, [B, C, 1, 1]. Truth that is softer than PAN shows in it."""
+        xp = namespace(self._s.sharpness)
+        return 10 * xp.log(xp.clip(self._s.sharpness, 0.67, 1.5))
+
+    @cached_property
+    def fine_gain(self) -> Array:
+        """Regression gain of the band's finest detail on that of P', between -4 and 4, [B, C, 1, 1]."""
+        return namespace(self._s.fine_gain).clip(self._s.fine_gain, -4, 4)
+
+    @cached_property
+    def fine_correlation(self) -> Array:
+        """Of the finest details of band and PAN, [B, C, 1, 1]."""
+        return self._s.fine_correlation
+
+    @cached_property
+    def substitution(self) -> Array:
+        """(P' - I) / unit, I: the bands' regression of PAN as the band sees it; what component substitution injects."""
+        xp, (b, c, h, w) = namespace(self.counts), self.counts.shape
+        deviations = xp.reshape(self.counts - self._s.mean, (b, c, h * w))
+        intensity = xp.reshape(self._s.weights @ deviations, (b, c, h, w))
+        return (self._pair.pan - self._s.pan_mean - intensity) * self._gain
 
     @cached_property
     def _local(self) -> tuple[Array, Array]:

@@ -25,7 +25,7 @@ from panflow import __version__, inputs, registry
 from panflow.arrays import is_torch
 from panflow.errors import InputError
 from panflow.generative.noise import Noise
-from panflow.inputs import Gather, Statistics, View
+from panflow.inputs import Gather, Statistics, View, observed
 from panflow.ops import consistency
 from panflow.ops.window import Core, grown
 from panflow.runtime import runtime
@@ -46,6 +46,7 @@ class Model:
     recipe: the sections network, transform and objective, each with `name` and options, `phase` (see `inputs.View`) and
     `consistency` (steps of back-projection after the network, `ops.consistency`); info: data sources, licence, scores
     and whatever else the file tells; sensor: what it was made for.
+    observed: the sensor with the MTF that the scene shows, where the one that is told does not explain it.
     context: PAN pixels that a model which looks at the whole image is given around a tile instead (its result then
     depends on the tiles); None: the whole image. seed: of the noise that samplers start from and add.
     engine: what asks the network in its stead (`panflow.runtime`); None: the network itself.
@@ -58,6 +59,7 @@ class Model:
     info: dict[str, Any] = field(default_factory=dict)
     sensor: Sensor | None = None
     statistics: Statistics | None = None
+    observed: Sensor | None = None
     context: int | None = None
     seed: int = 0
     engine: Any = None
@@ -120,9 +122,14 @@ class Model:
         reach = self.context if self.reach is None else self.reach
         if reach is None:
             return None
-        reach += self.recipe.get("consistency", 0) * consistency.halo(ratio)
+        reach += self._steps * consistency.halo(ratio)
         step = lcm(*self._cell(ratio))  # tiles start where the whole image's pooling and MS pixels start
         return ceil((inputs.halo(ratio, self.network.inputs) + reach) / step) * step
+
+    @property
+    def _steps(self) -> int:
+        """Of back-projection: none where the MTF that is told does not explain the scene, since it would ring."""
+        return 0 if self.observed else self.recipe.get("consistency", 0)
 
     def _cell(self, ratio: YX) -> tuple[int, int]:
         """What sizes and starts of images must be multiples of, in PAN pixels."""
@@ -133,10 +140,15 @@ class Model:
     def fit(self, scene: Iterable[Pair]) -> Self:
         """A copy that knows the scene: the transform's tables and, if an input asks, statistics of bands and PAN."""
         pairs = (self._tensors(pair) for pair in scene)
-        gather = Gather(pairs) if inputs.needs_statistics(self.network.inputs) else None
-        transform = self.transform.fit(gather or pairs)
-        statistics = gather.finish() if gather else None
-        return replace(self, transform=_moved(transform, self.device), statistics=statistics)
+        if not inputs.needs_statistics(self.network.inputs):
+            return replace(self, transform=_moved(self.transform.fit(pairs), self.device))
+        gather = Gather(pairs)
+        transform = self.transform.fit(gather)
+        statistics = gather.finish()
+        shown = observed(gather.sensor, statistics)
+        if shown:
+            statistics = Gather(self._tensors(replace(pair, sensor=shown)) for pair in scene).finish()
+        return replace(self, transform=_moved(transform, self.device), statistics=statistics, observed=shown)
 
     def batch(self, pair: Pair) -> Batch:
         """The pair, which is a part of the scene that was fitted, as the network sees it."""
@@ -150,7 +162,7 @@ class Model:
 
     def _view(self, pair: Pair) -> View:
         self._check(pair)
-        pair = self._tensors(pair)
+        pair = self._tensors(replace(pair, sensor=self.observed or pair.sensor))
         return View(pair, self.transform, self.statistics, self.transform.unit().to(pair.ms), self.recipe.get("phase"))
 
     def _batch(self, view: View) -> Batch:
@@ -162,7 +174,7 @@ class Model:
 
         Of a pair with a core only what the core depends on is computed; the rest is zero.
         """
-        steps, whole = self.recipe.get("consistency", 0), (0, pair.size[0], 0, pair.size[1])
+        steps, whole = self._steps, (0, pair.size[0], 0, pair.size[1])
         with torch.inference_mode():
             view, core = self._view(pair), whole
             if pair.core is not None and self.reach is not None:

@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from panflow import registry
-from panflow.inputs import IMAGES
+from panflow.inputs import IMAGES, shape
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ def cost(name: str, bands: int, size: int = 256, **options: Any) -> Cost:
     made = registry.get("networks", name).Network
     with torch.device("meta"):
         network = made(bands, **options).eval()
-        shapes = {"ms": (bands, size // 4, size // 4), "pan": (1, size, size), "correlation": (bands, 1, 1)}
-        inputs = {key: torch.empty(1, *shapes.get(key, (bands, size, size))) for key in {*network.inputs, *IMAGES}}
+        named = {*network.inputs, *IMAGES}
+        inputs = {key: torch.empty(1, *shape(key, bands, (size, size), (4, 4))) for key in named}
         state = (torch.empty(1, bands, size, size), torch.ones(1)) if getattr(network, "denoiser", False) else ()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(*state, **inputs)

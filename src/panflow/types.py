@@ -111,7 +111,8 @@ class Sharpener(Protocol):
         ...
 
     def fit(self, scene: Iterable[Pair]) -> Self:
-        """What must be known of the whole scene, which comes as pairs whose cores tile it; or itself."""
+        """What must be known of the whole scene, or itself. The scene comes as pairs whose cores tile it, as often as
+        one asks."""
         ...
 
     def __call__(self, pair: Pair) -> Array:

@@ -74,7 +74,7 @@ def test_tiles_equal_the_whole(pair, network, phase):
     model = made(network, SCENE if network is BANDWISE else PLAIN)
     if network["name"] == "otfm":
         model = replace(model, network=near(model.network))
-    fitted = model.fit(window(moved, *core, model.halo(moved.ratio)) for core in tiles(moved.size, 64))
+    fitted = model.fit([window(moved, *core, model.halo(moved.ratio)) for core in tiles(moved.size, 64)])
     np.testing.assert_allclose(tiled(fitted, moved, 64), fitted(moved), rtol=0, atol=0.01)  # counts
 
 

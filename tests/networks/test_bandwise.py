@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from panflow.networks.bandwise import PLANES, Network
+from panflow.networks.bandwise import PLANES, SCENE, Network
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -11,8 +11,9 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def images(bands: int, height: int, width: int, batch: int = 1) -> dict[str, torch.Tensor]:
-    named = {name: draw(batch, bands, height, width, seed=k) for k, name in enumerate(PLANES)}
-    return named | {"pan": draw(batch, 1, height, width, seed=90), "correlation": draw(batch, bands, 1, 1, seed=91)}
+    named = {name: draw(batch, bands, height, width, seed=k) for k, name in enumerate((*PLANES, "ms_up"))}
+    scene = {name: draw(batch, bands, 1, 1, seed=91 + k) for k, name in enumerate(("correlation", *SCENE))}
+    return named | scene | {"pan": draw(batch, 1, height, width, seed=90)}
 
 
 def awake(**options) -> Network:
@@ -70,4 +71,4 @@ def test_every_input_matters():
 
 
 def test_the_size_of_the_bundled_network():
-    assert sum(p.numel() for p in Network().parameters()) == 79_362
+    assert sum(p.numel() for p in Network().parameters()) == 80_803

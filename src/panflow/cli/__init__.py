@@ -16,6 +16,7 @@ import click
 
 from panflow import __version__
 from panflow.errors import PanflowError
+from panflow.ops.memory import keep_freed
 
 
 class Commands(click.Group):
@@ -44,6 +45,7 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv
     warnings.filterwarnings("ignore", message="Dataset has no geo|The given matrix is eq")  # a note says it
     signal.signal(signal.SIGTERM, _interrupt)
+    keep_freed()
     try:
         cli(args=[a for a in sys.argv[1:] if a != "--debug"], standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -39,17 +39,18 @@ class Augment:
     """How sensors are drawn. Pairs are ranges; a `share` is the probability that something happens to an image.
 
     ratios, bands: what a batch may have (repeat a value to make it likelier). gain: the MTF gain at Nyquist that
-    the model is told; spread: how far the true one is off; aliased: share of batches without any blur. shift, fringe:
-    displacement of PAN, and of the bands against each other, in pixels. curve: exponent of PAN's response.
-    soft: standard deviation in pixels, at most, of a blur of the truth where PAN is simulated. pan_noise, ms_noise: in
-    standard deviations of the image, at most. haze: offset in standard deviations, at most. mixed: share of bands that
-    are blends of the ground's bands.
+    the model is told; spread: how far the true one is off, in a share of the batches; aliased: share of batches without
+    any blur. shift, fringe: displacement of PAN, and of the bands against each other, in pixels. curve: exponent of
+    PAN's response. soft, soft_pan: standard deviation in pixels, at most, of a blur of the truth and of PAN, in a share
+    of the batches. pan_noise, ms_noise: in standard deviations of the image, at most. haze: offset in standard
+    deviations, at most. mixed: share of bands that are blends of the ground's bands.
     """
 
     ratios: tuple[int, ...] = (4, 4, 4, 4, 2, 3)
     bands: tuple[int, ...] = (3, 4, 4, 4, 6, 8)
     gain: tuple[float, float] = (0.2, 0.4)
     spread: float = 0.06
+    spread_share: float = 1.0
     aliased: float = 0.05
     shift: float = 0.6
     shift_share: float = 0.5
@@ -60,6 +61,8 @@ class Augment:
     ms_noise: float = 0.01
     soft: float = 0.0
     soft_share: float = 0.5
+    soft_pan: float = 0.0
+    soft_pan_share: float = 0.5
     haze: float = 4.0
     mixed: float = 0.25
 
@@ -91,11 +94,13 @@ def draw(
     weights = np.array([g.weight for g in grounds])
     chosen = [grounds[k] for k in rng.choice(len(grounds), count, p=weights / weights.sum())]
     tiles = [_tile(ground, options, bands, size, rng) for ground in chosen]
-    reference = _soften(torch.from_numpy(np.stack([t[0] for t in tiles])), [t[1] for t in tiles], options, rng)
-    pan = _pan([t[1] for t in tiles], options, rng)
+    reference = torch.from_numpy(np.stack([t[0] for t in tiles]))
+    reference = _soften(reference, options.soft, options.soft_share, rng)
+    pan = _soften(_pan([t[1] for t in tiles], options, rng), options.soft_pan, options.soft_pan_share, rng)
 
     gain = round(float(rng.uniform(*options.gain)), 2)
-    true = round(float(np.clip(gain + rng.uniform(-options.spread, options.spread), 0.1, 0.6)), 2)
+    off = rng.uniform(-options.spread, options.spread) * (rng.random() < options.spread_share)
+    true = round(float(np.clip(gain + off, 0.05, 0.6)), 2)
     true = EVERYWHERE if rng.random() < options.aliased else true
     phase = _phase(ratio, rng)
     small = (size // ratio, size // ratio)
@@ -129,19 +134,15 @@ def _tile(ground: Ground, options: Augment, bands: int, size: int, rng: np.rando
     return (reference + np.maximum(offset, -low)).astype(np.float32), light
 
 
-def _soften(reference: Tensor, light: list[np.ndarray], options: Augment, rng: np.random.Generator) -> Tensor:
-    """The truth [B, C, H, W], in some images blurred by a Gaussian; not where PAN is a real one."""
-    count, bands = reference.shape[:2]
-    sigma = rng.uniform(0, options.soft, count) * (rng.random(count) < options.soft_share)
-    sigma *= [len(x) > 1 for x in light]
-    if not sigma.any():
-        return reference
-    n = np.arange(-MARGIN, MARGIN + 1)
-    bell = np.exp(-0.5 * (n / np.maximum(sigma, 1e-3)[:, None]) ** 2)
-    taps = torch.from_numpy((bell / bell.sum(1, keepdims=True)).astype(np.float32)).repeat_interleave(bands, 0)[:, None]
-    image = pad(reference.flatten(0, 1)[None], (MARGIN,) * 4, mode="replicate")
-    image = conv2d(image, taps[:, :, :, None], groups=count * bands)
-    return conv2d(image, taps[:, :, None, :], groups=count * bands)[0].reshape(reference.shape)
+def _soften(images: Tensor, most: float, share: float, rng: np.random.Generator) -> Tensor:
+    """Images [B, C, H, W], sometimes blurred by a Gaussian of at most so many pixels: all alike, as by one sensor."""
+    sigma = rng.uniform(0, most)
+    if rng.random() >= share or not sigma:
+        return images
+    bell = np.exp(-0.5 * (np.arange(-MARGIN, MARGIN + 1) / sigma) ** 2)
+    taps = torch.from_numpy((bell / bell.sum()).astype(np.float32))
+    image = pad(images.flatten(0, 1)[:, None], (MARGIN,) * 4, mode="replicate")
+    return conv2d(conv2d(image, taps[None, None, :, None]), taps[None, None, None, :]).reshape(images.shape)
 
 
 def _pan(light: list[np.ndarray], options: Augment, rng: np.random.Generator) -> Tensor:

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from panflow.arrays import namespace
 from panflow.methods._fused import modulated
-from panflow.methods._injection import UNFITTED, guarded, intensity_moments
+from panflow.methods._injection import UNFITTED, guarded
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair
@@ -26,20 +26,23 @@ class Method:
     cost: ClassVar[float] = 1.0  # times brovey's
 
     guard: bool | None = None
-    moments: Moments = UNFITTED
+    moments: Moments = UNFITTED  # of I and PAN
 
     def halo(self, ratio: YX) -> int:
         return 0
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         def planes(pair: Pair) -> Array:
-            return namespace(pair.pan).concat([ms_up(pair), pair.pan], axis=1)
+            xp = namespace(pair.pan)
+            if len(set(pair.phase)) > 1:
+                return xp.concat([xp.mean(ms_up(pair), axis=1, keepdims=True), pair.pan], axis=1)
+            mean = replace(pair, ms=xp.mean(pair.ms, axis=1, keepdims=True), phase=pair.phase[:1])
+            return xp.concat([ms_up(mean), pair.pan], axis=1)
 
         return replace(self, moments=total(scene, at_pan(planes))[0])
 
     def __call__(self, pair: Pair) -> Array:
         m = self.moments
-        xp = namespace(pair.pan)
-        weights = xp.ones_like(m.mean[:, :-1]) / pair.bands
-        mean, std, _ = intensity_moments(m, weights)
-        return modulated(pair, weights, (m.mean[:, -1:], m.std[:, -1:]), (mean, std), guarded(self.guard, pair))
+        weights = namespace(pair.pan).full_like(pair.ms[:, :, 0, 0], 1 / pair.bands)
+        (mean, pan_mean), (std, pan_std) = ((v[:, :1], v[:, 1:]) for v in (m.mean, m.std))
+        return modulated(pair, weights, (pan_mean, pan_std), (mean, std), guarded(self.guard, pair))

@@ -5,7 +5,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-PLANES = ("level", "low", "detail", "gentle_detail", "proportion", "local_gain", "local_correlation", "ms_up")
+PLANES = ("level", "low", "detail", "gentle_detail", "proportion", "local_gain", "local_correlation", "substitution")
+SCENE = ("sharpness", "fine_gain", "fine_correlation")
+SEEN = (*PLANES, "ms_up", *SCENE)  # what the stem sees of a band as it comes
+ENDS = 3  # maps that make up the answer
 
 
 class Block(nn.Module):
@@ -36,7 +39,8 @@ class Exchange(nn.Module):
 
 
 class Network(nn.Module):
-    """Answer = a + (b + correlation) * detail, both maps from residual blocks with weights shared by all bands.
+    """Answer = a + (b + correlation) * detail + c * substitution: maps a, b, c from residual blocks with weights shared
+    by all bands.
 
     Bands are folded into the batch; what a band knows of the others is symmetric (means over bands), so the
     order and number of bands do not matter. Inputs are free of the sensor's units (`panflow.inputs`). The last
@@ -46,7 +50,7 @@ class Network(nn.Module):
     bands and ratio may be anything. 2 x 9 x width² x 2 x blocks FLOP and some per PAN pixel and band.
     """
 
-    inputs = ("ms_up", "pan", *PLANES[:-1], "correlation")
+    inputs = ("ms_up", "pan", *PLANES, "correlation", *SCENE)
     multiple = 1
     denoiser = True
     predicts = "residual"
@@ -54,10 +58,10 @@ class Network(nn.Module):
     def __init__(self, bands: int | None = None, ratio: float = 4, *, width: int = 32, dilations: tuple = (1, 2, 2, 1)):
         super().__init__()
         self.halo = 2 + sum(dilations) + len(dilations)
-        self.stem = nn.Conv2d(len(PLANES) + 5, width, 3, padding=1)
+        self.stem = nn.Conv2d(len(SEEN) + 5, width, 3, padding=1)
         self.blocks = nn.ModuleList(Block(width, d) for d in dilations)
         self.exchange = Exchange(width)
-        self.head = nn.Conv2d(width, 2, 3, padding=1)
+        self.head = nn.Conv2d(width, ENDS, 3, padding=1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
@@ -68,8 +72,8 @@ class Network(nn.Module):
         h = self.stem(h)
         for k, block in enumerate(self.blocks):
             h = block(self.exchange(h, bands) if k == len(self.blocks) // 2 else h)
-        a, b = self.head(h.relu()).float().unflatten(0, (-1, bands)).unbind(2)
-        return a + (b + correlation) * inputs["detail"]
+        a, b, c = self.head(h.relu()).float().unflatten(0, (-1, bands)).unbind(2)
+        return a + (b + correlation) * inputs["detail"] + c * inputs["substitution"]
 
     @torch.no_grad()
     def frugal(self, x: Tensor, t: Tensor, *, pan: Tensor, correlation: Tensor, **inputs: Tensor) -> Tensor:
@@ -92,16 +96,17 @@ class Network(nn.Module):
                 h = h.add_(met)
                 for block in self.blocks[middle:]:
                     h = block(h)
-                a, b = self._ends(h.relu_())
+                a, b, c = self._ends(h.relu_())
                 torch.addcmul(a, b + correlation[member, band], inputs["detail"][member, band], out=own[band])
+                own[band].addcmul_(c, inputs["substitution"][member, band])
         return answer
 
     def _ends(self, h: Tensor) -> Tensor:
-        """The head of one band's map [1, width, H, W] as [2, H, W]: what each of its nine taps gives, moved and summed,
+        """The head of one band's map [1, width, H, W] as [3, H, W]: what each of its nine taps gives, moved and summed,
         which is two thirds faster than a convolution to so few channels."""
         weight = self.head.weight.permute(2, 3, 0, 1)
         given = (weight.flatten(0, 2) @ h[0].permute(1, 2, 0).flatten(0, 1).t()).unflatten(1, h.shape[2:])
-        given = given.unflatten(0, (3, 3, 2))
+        given = given.unflatten(0, (3, 3, ENDS))
         height, width = h.shape[2:]
         ends = cast(Tensor, self.head.bias).float()[:, None, None].repeat(1, height + 2, width + 2)
         for i in range(3):
@@ -114,4 +119,4 @@ def _planes(x: Tensor, t: Tensor, pan: Tensor, correlation: Tensor, inputs: dict
     """What the stem sees of a band, each [B, 1 or C, 1 or H, 1 or W]."""
     level = inputs["level"]
     shared = [level.mean(1, keepdim=True), pan, correlation, x, t.to(level).reshape(-1, 1, 1, 1)]
-    return [inputs[name] for name in PLANES] + shared
+    return [inputs[name] for name in SEEN] + shared

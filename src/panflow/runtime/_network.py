@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from panflow.inputs import NOTHING
+from panflow.inputs import NOTHING, shape
+from panflow.ops.memory import keep_freed
 
 Inputs = dict[str, Tensor | None]
-KEPT = 2**28  # bytes of freed memory that stay with the process
 
 
 class Asked:
@@ -32,7 +30,7 @@ class InTorch(Asked):
 
     def __init__(self, network: nn.Module, dtype: torch.dtype):
         super().__init__(network)
-        keep_memory()
+        keep_freed()
         self.copy = copy.deepcopy(network).eval()
         self.copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         frugal = getattr(self.copy, "frugal", None)
@@ -47,27 +45,13 @@ class InTorch(Asked):
             return self.form(*state, **inputs)
 
 
-@cache
-def keep_memory() -> None:
-    """Tells glibc to keep freed memory: maps of some MiB, taken from the system anew for every layer, cost a fifth of
-    the time in page faults. Elsewhere nothing happens."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    trim, map_from, arenas = -1, -3, -8  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX
-    for option, value in ((trim, KEPT), (map_from, KEPT), (arenas, 1)):
-        mallopt(option, value)
-
-
 def drawn(network: Any, options: Mapping[str, Any], size: tuple[int, int] = (64, 64)) -> tuple[tuple, Inputs]:
     """Normal inputs of a network of so many PAN pixels, the same at every call: its state at t = 1, and the others by
     name. options: its section of a recipe, for the number of bands (4 where any will do) and the ratio."""
     rng = torch.Generator().manual_seed(0)
     bands, ratio = options.get("bands") or 4, options.get("ratio") or 4
-    coarse = tuple(-(-n // round(ratio)) for n in size)
-    shapes = {"ms": (bands, *coarse), "pan": (1, *size), "correlation": (bands, 1, 1)}
-    named = {name: torch.randn(1, *shapes.get(name, (bands, *size)), generator=rng) for name in network.inputs}
+    shapes = {name: shape(name, bands, size, (ratio, ratio)) for name in network.inputs}
+    named = {name: torch.randn(1, *each, generator=rng) for name, each in shapes.items()}
     state = (torch.zeros(1, bands, *size), torch.ones(1)) if getattr(network, "denoiser", False) else ()
     return state, NOTHING | named
 

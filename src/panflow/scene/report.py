@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 @dataclass
 class Report:
     """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; evaluations:
-    of a learned model's network, one after the other (0: the method has none)."""
+    of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at Nyquist, as
+    a learned model found them in the scene where the sensor's own do not explain it."""
 
     output: str
     sensor: str
@@ -28,6 +29,7 @@ class Report:
     peak_mib: float
     sensor_reason: str = ""
     evaluations: int = 0
+    mtf_gains: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict:
@@ -41,6 +43,7 @@ class Report:
         sure = f"confidence {self.shift_confidence:.2f}" if before == before else "as given"
         shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns), {applied}; {sure}"
         fit = f"{before:.3f} as georeferenced, {after:.3f} at the measured offset"
+        gains = ", ".join(f"{gain:.2f}" for gain in self.mtf_gains)
         moved = [f"{n + 1}: {b[0]:+.2f}, {b[1]:+.2f}" for n, b in enumerate(self.band_shifts) if b != (0.0, 0.0)]
         rows = [
             ("output", self.output),
@@ -52,6 +55,7 @@ class Report:
             ("band shifts", "; ".join(moved)),
             ("method", self.method),
             ("evaluations", str(self.evaluations) if self.evaluations else ""),
+            ("MTF gains", f"{gains}, as the scene shows" if gains else ""),
             ("clipped pixels", f"{self.clipped_pixels:,}"),
             ("nodata pixels", f"{self.nodata_pixels:,} of {self.pixels:,}"),
             ("time", f"{self.seconds:.2f} s, {self.mpix_per_second:.1f} MPix/s, peak memory {self.peak_mib:.0f} MiB"),
