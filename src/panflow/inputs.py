@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from panflow.arrays import namespace
+from panflow.arrays import namespace, to_numpy
 from panflow.errors import InputError
 from panflow.ops import kernels
 from panflow.ops.kernels import TAPS, Separable
@@ -85,9 +85,10 @@ def observed(sensor: Sensor, statistics: Statistics) -> Sensor | None:
 
     An MS that is sharper than it should be gets the gain at which PAN would look as sharp (a line through scenes of
     WorldView-2, IKONOS and Landsat 8; on drawn scenes it stops short). One that is softer gets half of that, in
-    logarithms: the whole would take an MS that somebody has resampled softly for one that needs more detail.
+    logarithms, and stays soft for the network: the whole would take an MS that somebody has resampled softly for one
+    that needs more detail.
     """
-    shown = float(statistics.sharpness[0, 0, 0, 0])
+    shown = float(np.median(to_numpy(statistics.sharpness)))
     low, high = PLAUSIBLE
     if low <= shown <= high:
         return None
@@ -134,7 +135,7 @@ class Gather:
         power = diagonal(weights @ m.cov[:, fine, fine] @ weights.mT)
         alike = common > ALIKE * xp.sqrt(power) * m.std[:, fine_pan]
         sharpness = xp.where(alike, common / std[:, fine_pan] ** 2, xp.ones_like(common))
-        sharpness = xp.full_like(common, float(xp.mean(sharpness)))  # of the sensor, which is one
+        sharpness = xp.broadcast_to(xp.mean(sharpness, axis=1, keepdims=True), common.shape)
         fine_gain = diagonal(m.cov[:, fine, fine_pan]) / std[:, fine_pan] ** 2 * m.std[:, pan] / std[:, own]
         scene = {
             "mean": m.mean[:, own],

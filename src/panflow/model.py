@@ -148,6 +148,8 @@ class Model:
         shown = observed(gather.sensor, statistics)
         if shown:
             statistics = Gather(self._tensors(replace(pair, sensor=shown)) for pair in scene).finish()
+            if shown.gains > gather.sensor.gains:  # then they explain it: the rest is no softness of the truth
+                statistics = replace(statistics, sharpness=torch.ones_like(statistics.sharpness))
         return replace(self, transform=_moved(transform, self.device), statistics=statistics, observed=shown)
 
     def batch(self, pair: Pair) -> Batch:

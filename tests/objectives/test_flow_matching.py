@@ -36,16 +36,6 @@ def test_regression(batch, norm, power):
     assert objective.log["gain"] == pytest.approx(1) and objective.log["energy"] == pytest.approx(1)
 
 
-def test_the_root_mean_square_is_that_of_every_band(batch):
-    objective, network = regression.Objective("rms"), Denoiser()
-    error = objective.predict(network, batch) - batch.target
-    assert torch.allclose(only(objective, network, batch), error.square().mean((2, 3)).sqrt().mean())
-    network.zero_grad()
-    only(objective, network, batch).backward()
-    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
-    assert only(objective, Oracle(batch.target), batch) == pytest.approx(0, abs=1e-8)
-
-
 def test_networks_without_state_see_only_the_inputs(batch):
     plain, denoiser = Plain(), Denoiser()
     denoiser.load_state_dict(plain.state_dict())
@@ -65,8 +55,6 @@ def test_masked_pixels_do_not_count(batch):
         assert only(objective, Oracle(batch.target), spoilt) == 0
         shifted = only(objective, Oracle(batch.target + 0.5), spoilt)
         assert torch.allclose(shifted, torch.tensor(0.25))
-    root = only(regression.Objective("rms"), Oracle(batch.target + 0.5), spoilt)
-    assert torch.allclose(root, torch.tensor(0.5))
     with pytest.raises(InputError, match="both cut alike"):
         only(objective, Oracle(batch.target), replace(spoilt, ms_up=spoilt.ms_up[..., :16]))
 

@@ -41,9 +41,9 @@ class Augment:
     ratios, bands: what a batch may have (repeat a value to make it likelier). gain: the MTF gain at Nyquist that
     the model is told; spread: how far the true one is off, in a share of the batches; aliased: share of batches without
     any blur. shift, fringe: displacement of PAN, and of the bands against each other, in pixels. curve: exponent of
-    PAN's response. soft, soft_pan: standard deviation in pixels, at most, of a blur of the truth and of PAN, in a share
-    of the batches. pan_noise, ms_noise: in standard deviations of the image, at most. haze: offset in standard
-    deviations, at most. mixed: share of bands that are blends of the ground's bands.
+    PAN's response. soft, soft_pan: standard deviation in pixels, at most, of a blur of the truth and of PAN. pan_noise,
+    ms_noise: in standard deviations of the image, at most. haze: offset in standard deviations, at most. mixed: share
+    of bands that are blends of the ground's bands.
     """
 
     ratios: tuple[int, ...] = (4, 4, 4, 4, 2, 3)
@@ -135,14 +135,17 @@ def _tile(ground: Ground, options: Augment, bands: int, size: int, rng: np.rando
 
 
 def _soften(images: Tensor, most: float, share: float, rng: np.random.Generator) -> Tensor:
-    """Images [B, C, H, W], sometimes blurred by a Gaussian of at most so many pixels: all alike, as by one sensor."""
-    sigma = rng.uniform(0, most)
-    if rng.random() >= share or not sigma:
+    """Images [B, C, H, W], some of them blurred by a Gaussian of at most so many pixels."""
+    count, bands = images.shape[:2]
+    sigma = rng.uniform(0, most, count) * (rng.random(count) < share)
+    if not sigma.any():
         return images
-    bell = np.exp(-0.5 * (np.arange(-MARGIN, MARGIN + 1) / sigma) ** 2)
-    taps = torch.from_numpy((bell / bell.sum()).astype(np.float32))
-    image = pad(images.flatten(0, 1)[:, None], (MARGIN,) * 4, mode="replicate")
-    return conv2d(conv2d(image, taps[None, None, :, None]), taps[None, None, None, :]).reshape(images.shape)
+    n = np.arange(-MARGIN, MARGIN + 1)
+    bell = np.exp(-0.5 * (n / np.maximum(sigma, 1e-3)[:, None]) ** 2)
+    taps = torch.from_numpy((bell / bell.sum(1, keepdims=True)).astype(np.float32)).repeat_interleave(bands, 0)[:, None]
+    image = pad(images.flatten(0, 1)[None], (MARGIN,) * 4, mode="replicate")
+    image = conv2d(image, taps[:, :, :, None], groups=count * bands)
+    return conv2d(image, taps[:, :, None, :], groups=count * bands)[0].reshape(images.shape)
 
 
 def _pan(light: list[np.ndarray], options: Augment, rng: np.random.Generator) -> Tensor:

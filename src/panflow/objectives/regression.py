@@ -10,12 +10,11 @@ from panflow.objectives._common import Alone, ask, mean, predict, reconstruction
 from panflow.registry import closest
 from panflow.types import Batch
 
-NORMS = ("l1", "l2", "rms")
+NORMS = ("l1", "l2")
 
 
 class Objective(Alone):
-    """mean |answer - target| (norm "l1") or its square ("l2"), over valid pixels, in units of the answer; or the root
-    of the mean square of every band of every image ("rms"), as in ERGAS: then no image rules by its contrast.
+    """mean |answer - target| (norm "l1") or its square ("l2"), over valid pixels, in units of the answer.
 
     A network that takes a state and a time gets zero and 1. Serves every network, whatever it predicts.
     """
@@ -31,16 +30,9 @@ class Objective(Alone):
         z, t = start(batch)
         answer = ask(players["net"], batch, z, t)
         error = (answer - wanted).abs() if self.norm == "l1" else (answer - wanted) ** 2
-        loss = mean(error, mask) if self.norm != "rms" else _rms(error, mask)
+        loss = mean(error, mask)
         self._log.start(loss=loss, **reconstruction(answer, wanted, mask, torch.ones_like(t)))
         yield "net", loss
 
     def predict(self, network: nn.Module, batch: Batch, noise: Any = None) -> Tensor:
         return predict(network, batch)
-
-
-def _rms(square: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over images and bands of the root of the mean over valid pixels."""
-    weight = torch.ones_like(square) if mask is None else mask.to(square.dtype).expand_as(square)
-    least = torch.finfo(square.dtype).tiny ** 0.5  # where nothing is wrong the root has no slope
-    return ((square * weight).sum((2, 3)) / weight.sum((2, 3)).clamp_min(1) + least).sqrt().mean()
