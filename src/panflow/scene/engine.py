@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
-from threading import Thread
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -96,16 +95,14 @@ def sharpen_file(
     source = Source(str(pan), inputs, sensor, nodata, bands, tags)
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
-            compiling = Thread(target=_compile)
             if source.size[0] * source.size[1] >= COMPILED:
-                compiling.start()
+                with suppress(ImportError):  # an extra
+                    importlib.import_module("panflow.ops.compiled")
             lattice = tiles(source.size, BLOCK)
             source.require_data([*spread(lattice, FIT_BLOCKS), *lattice])
             found, applied, warnings = correct_shift(source, register, jobs)
             scene = _Scene(source, spread(lattice, FIT_BLOCKS), sharpener.halo(source.placement.ratio), jobs, progress)
             sharpener = sharpener.fit(scene)
-            if compiling.is_alive():
-                compiling.join()
             halo = sharpener.halo(source.placement.ratio)
             side = BLOCK * _blocks(sharpener, source.size) if halo is not None else max(source.size)
             blocks = tiles(source.size, side)
@@ -180,12 +177,6 @@ def sharpen_file(
         mtf_gains=list(observed.gains) if (observed := getattr(sharpener, "observed", None)) else [],
         warnings=[*source.placement.notes, *source.notes, *warnings],
     )
-
-
-def _compile() -> None:
-    """Load the compiled loops, where they are installed: half a second, in which a scene is fitted."""
-    with suppress(ImportError):  # an extra
-        importlib.import_module("panflow.ops.compiled")
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
