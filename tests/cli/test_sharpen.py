@@ -317,14 +317,16 @@ def test_a_read_only_place(scene, panflow):
     refused(panflow("sharpen", scene["pan"], scene["ms"], "/proc/out.tif"), 4, "/proc")
 
 
-@pytest.mark.parametrize("limit", [4_000, 300_000], ids=["at once", "half-way"])
+@pytest.mark.parametrize(
+    "compress, limit", [("none", 4_000), ("none", 300_000), ("zstd", 60_000)], ids=["at once", "half-way", "in tiles"]
+)
 @pytest.mark.parametrize("format", ["gtiff", "cog"])
-def test_a_full_disk(scene, tmp_path, format, limit):
+def test_a_full_disk(scene, tmp_path, format, compress, limit):
     """A limit on file size is what a full disk looks like to a program."""
     out = tmp_path / "out.tif"
     out.write_text("mine")
     done = subprocess.run(
-        command("sharpen", scene["pan"], scene["ms"], out, "--overwrite", "--format", format, "--compress", "none"),
+        command("sharpen", scene["pan"], scene["ms"], out, "--overwrite", "--format", format, "--compress", compress),
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),

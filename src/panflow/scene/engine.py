@@ -32,6 +32,7 @@ from panflow.scene.offset import correct_shift
 from panflow.scene.report import Report
 from panflow.scene.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
 from panflow.scene.source import Source
+from panflow.scene.tiff import Tile
 from panflow.types import Pair, Sensor, Sharpener, yx
 
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
@@ -127,6 +128,7 @@ def sharpen_file(
                 level=level,
                 overviews=format == "cog" if overviews is None else overviews,
                 jobs=jobs,
+                block=BLOCK,
             ) as sink:
                 sink.describe(
                     names=source.names,
@@ -137,14 +139,15 @@ def sharpen_file(
                     tags=_provenance(source, name, found, applied, [str(pan), *inputs]),
                 )
 
-                def work(core: Core) -> tuple[Core, np.ndarray, np.ndarray | None, int]:
+                def work(core: Core) -> tuple[Core, np.ndarray | list[Tile], np.ndarray | None, int]:
                     pair = source.read(core, halo or 0)
-                    return core, *_cast(_own(sharpener(pair), pair), _own_mask(pair), kind, absent)
+                    image, valid, over = _cast(_own(sharpener(pair), pair), _own_mask(pair), kind, absent)
+                    return core, sink.pack(core, image), valid, over
 
                 if progress:
                     progress("sharpen", 0, len(blocks))
-                for done, (core, image, valid, over) in enumerate(overlapped(work, blocks, jobs, flight), 1):
-                    sink.write(core, image, valid)
+                for done, (core, packed, valid, over) in enumerate(overlapped(work, blocks, jobs, flight), 1):
+                    sink.write(core, packed, valid)
                     clipped += over
                     holes += 0 if valid is None else int(valid.size - valid.sum())
                     if progress:

@@ -18,6 +18,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from panflow.errors import InputError, OutputError, OutputExists
+from panflow.ops.window import Core
+from panflow.scene.tiff import Tile, Tiles, encode
 
 BLOCK = 512
 COMPRESSIONS = ("none", "deflate", "zstd", "lzw", "lerc")
@@ -65,7 +67,8 @@ class _Errors(logging.Handler):
 
 
 class Sink:
-    """A GeoTIFF or COG in the making. `write` takes blocks in any order; `finish` makes the target appear.
+    """A GeoTIFF or COG in the making. `write` takes blocks in any order, as `pack` gives them back; `finish` makes the
+    target appear.
 
     Used as a context: whatever happens before `finish`, nothing is left behind.
     """
@@ -86,18 +89,24 @@ class Sink:
         level: int | None,
         overviews: bool,
         jobs: int,
+        block: int = BLOCK,
     ):
         self.out, self.format, self.mask, self.overviews = out, format, mask, overviews
         self._token = token = uuid.uuid4().hex[:8]
         self._part = out.with_name(f".{out.name}.{token}.part.tif")
         self._second = out.with_name(f".{out.name}.{token}.cog.part.tif")
-        kind = np.dtype(dtype).kind
-        predictor = {"predictor": 3 if kind == "f" else 2} if compress in ("deflate", "zstd", "lzw") else {}
-        self._creation: dict[str, Any] = {"compress": compress, **predictor} if compress != "none" else {}
+        predictor = {"predictor": 3 if np.dtype(dtype).kind == "f" else 2}
+        self._creation: dict[str, Any] = {"compress": compress} if compress != "none" else {}
+        self._creation |= predictor if compress in ("deflate", "zstd", "lzw") else {}
         self._level = _level(compress, level)
-        staged = {"compress": "zstd", "zstd_level": 1, **predictor} if format == "cog" else self._creation | self._level
-        blocks = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK} if min(size) >= 16 else {}
-        self._jobs = jobs
+        staged: dict[str, Any] = self._creation | self._level
+        if format == "cog":
+            staged = {"compress": "zstd", "zstd_level": 1, **predictor}
+        blocks = {"tiled": True, "blockxsize": block, "blockysize": block} if min(size) >= 16 else {}
+        packs = bool(blocks) and not mask and staged.get("compress") == "zstd" and staged["predictor"] == 2
+        self._zstd: int | None = staged["zstd_level"] if packs else None  # level at which tiles are packed here
+        self._tiles: Tiles | None = None
+        self._jobs, self._block = jobs, block
         try:
             self._dataset = rasterio.open(
                 self._part,
@@ -112,6 +121,8 @@ class Sink:
                 nodata=nodata,
                 bigtiff="IF_SAFER",
                 interleave="pixel",
+                sparse_ok=packs,
+                endianness="little",
                 num_threads=jobs,
                 **blocks,
                 **staged,
@@ -131,17 +142,35 @@ class Sink:
             dataset.units = [unit or "" for unit in units]
         dataset.update_tags(**tags)
 
-    def write(self, core: tuple[int, int, int, int], image: np.ndarray, valid: np.ndarray | None) -> None:
-        """Pixels [C, H, W] of a window of the PAN grid, and where they are valid."""
+    def pack(self, core: Core, image: np.ndarray) -> np.ndarray | list[Tile]:
+        """Pixels [C, H, W] of a window that begins with a tile of the file, compressed in the calling thread where that
+        is faster than leaving it to GDAL."""
+        if self._zstd is None:
+            return image
+        return encode(image, (core[0] // self._block, core[2] // self._block), self._block, self._zstd)
+
+    def write(self, core: Core, packed: np.ndarray | list[Tile], valid: np.ndarray | None) -> None:
+        """What was packed of a window of the PAN grid, and where [H, W] it is valid."""
         top, bottom, left, right = core
         window = Window(left, top, right - left, bottom - top)
         try:
-            self._dataset.write(image, window=window)
+            if isinstance(packed, list):
+                self._appended().append(packed)
+                return
+            self._dataset.write(packed, window=window)
             if self.mask:
-                known = np.ones(image.shape[-2:], bool) if valid is None else valid
+                known = np.ones(packed.shape[-2:], bool) if valid is None else valid
                 self._dataset.write_mask(known, window=window)
-        except RasterioError as error:
+        except (RasterioError, OSError) as error:
             raise OutputError(f"{self.out} cannot be written on: {error}; is the disk full?") from None
+
+    def _appended(self) -> Tiles:
+        """The file, when GDAL has written what describes it."""
+        if self._tiles is None:
+            height, width = self._dataset.shape
+            self._dataset.close()
+            self._tiles = Tiles(self._part, -(-width // self._block), -(-height // self._block))
+        return self._tiles
 
     def finish(self) -> None:
         """Close, make overviews and the COG layout, check, rename."""
@@ -150,10 +179,13 @@ class Sink:
         logger.addHandler(errors)
         try:
             with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+                if self._tiles:
+                    self._tiles.finish()
+                    self._dataset = rasterio.open(self._part, "r+", num_threads=self._jobs)
                 if self.overviews and self.format == "gtiff":
                     size = max(self._dataset.shape)
                     factors: list[int] = []
-                    while size // 2 ** len(factors) > BLOCK:
+                    while size // 2 ** len(factors) > self._block:
                         factors.append(2 ** (len(factors) + 1))
                     self._dataset.build_overviews(factors, Resampling.average)
                 self._dataset.close()
@@ -162,7 +194,7 @@ class Sink:
             result = self._second if self.format == "cog" else self._part
             if not errors.messages:
                 self._verify(result)
-        except (RasterioError, CPLE_BaseError) as error:  # the second is what copying raises
+        except (RasterioError, CPLE_BaseError, OSError) as error:  # the second is what copying raises
             raise OutputError(f"{self.out} cannot be finished: {error}; is the disk full?") from None
         finally:
             logger.removeHandler(errors)
@@ -181,7 +213,7 @@ class Sink:
             driver="COG",
             COMPRESS=compress,
             PREDICTOR="YES" if "predictor" in self._creation else "NO",
-            BLOCKSIZE=BLOCK,
+            BLOCKSIZE=self._block,
             BIGTIFF="IF_SAFER",
             OVERVIEWS="AUTO" if self.overviews else "NONE",
             OVERVIEW_RESAMPLING="AVERAGE",
@@ -208,4 +240,6 @@ class Sink:
     def __exit__(self, *_: object) -> None:
         with suppress(Exception):
             self._dataset.close()
+        if self._tiles:
+            self._tiles.close()
         self._clean()
