@@ -48,6 +48,10 @@ class Sensor:
         """MTF gains of the bands at Nyquist."""
         return tuple(band.mtf for band in self.bands)
 
+    def with_gains(self, gains: Iterable[float]) -> Sensor:
+        """The same sensor with other MTF gains of its bands."""
+        return replace(self, bands=tuple(replace(band, mtf=gain) for band, gain in zip(self.bands, gains, strict=True)))
+
     def select(self, indices: Iterable[int]) -> Sensor:
         """The same sensor with some of its bands, in the order given (0-based)."""
         return replace(self, bands=tuple(self.bands[i] for i in indices))

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from small import BANDWISE, made
 
-from panflow.inputs import PLAUSIBLE, Gather, observed
+from panflow.inputs import SHARPEST, Gather, observed, softest
 from panflow.ops import kernels
 from panflow.ops.resample import decimate, lowpass
 from panflow.ops.window import tiles, window
@@ -24,11 +25,7 @@ def seen(pair, gain: float, truth=None):
 
 def told(pair, gain: float):
     """The pair of a sensor that claims to have that MTF gain."""
-    return replace(pair, sensor=with_gain(pair.sensor, gain))
-
-
-def with_gain(sensor, gain: float):
-    return replace(sensor, bands=tuple(replace(band, mtf=gain) for band in sensor.bands))
+    return replace(pair, sensor=pair.sensor.with_gains([gain] * pair.bands))
 
 
 def sharpness(pair) -> float:
@@ -57,9 +54,17 @@ def test_a_softer_ms_gets_half_of_what_it_tells(pair):
 
 def test_a_plausible_ms_keeps_what_the_sensor_says(pair):
     scene = told(seen(pair, 0.27), 0.3)
-    assert PLAUSIBLE[0] < sharpness(scene) < PLAUSIBLE[1]
+    assert softest(0.3) < sharpness(scene) < SHARPEST
     assert observed(scene.sensor, Gather([scene]).finish()) is None
     assert made(BANDWISE).fit([scene]).observed is None
+
+
+@pytest.mark.parametrize("gain", [0.2, 0.3, 0.6, 0.95, 0.99])
+@pytest.mark.parametrize("sigma", [0.7, 2.5])
+def test_a_truth_that_is_somewhat_soft_leaves_the_mtf_as_it_is(pair, gain, sigma):
+    soft = gaussian_filter(pair.reference, (0, 0, sigma, sigma))
+    scene = told(seen(pair, gain, soft), gain)
+    assert (observed(scene.sensor, Gather([scene]).finish()) is None) == (sigma < 1)
 
 
 def test_tiles_tell_what_the_whole_tells(pair):

@@ -39,11 +39,12 @@ class Augment:
     """How sensors are drawn. Pairs are ranges; a `share` is the probability that something happens to an image.
 
     ratios, bands: what a batch may have (repeat a value to make it likelier). gain: the MTF gain at Nyquist that
-    the model is told; spread: how far the true one is off, in a share of the batches; aliased: share of batches without
-    any blur. shift, fringe: displacement of PAN, and of the bands against each other, in pixels. curve: exponent of
-    PAN's response. soft, soft_pan: standard deviation in pixels, at most, of a blur of the truth and of PAN. pan_noise,
-    ms_noise: in standard deviations of the image, at most. haze: offset in standard deviations, at most. mixed: share
-    of bands that are blends of the ground's bands.
+    the model is told; spread: how far the true one is off, in a share of the batches; aliased: share of batches
+    without any blur, clear: of those whose gain is told to be more, up to none. shift, fringe: displacement of PAN,
+    and of the bands against each other, in pixels. curve: exponent of PAN's response. soft, soft_pan: standard
+    deviation in pixels, at most, of a blur of the truth and of PAN. pan_noise, ms_noise: in standard deviations of
+    the image, at most. haze: offset in standard deviations, at most. mixed: share of bands that are blends of the
+    ground's bands.
     """
 
     ratios: tuple[int, ...] = (4, 4, 4, 4, 2, 3)
@@ -52,6 +53,7 @@ class Augment:
     spread: float = 0.06
     spread_share: float = 1.0
     aliased: float = 0.05
+    clear: float = 0.0
     shift: float = 0.6
     shift_share: float = 0.5
     fringe: float = 0.4
@@ -98,9 +100,10 @@ def draw(
     reference = _soften(reference, options.soft, options.soft_share, rng)
     pan = _soften(_pan([t[1] for t in tiles], options, rng), options.soft_pan, options.soft_pan_share, rng)
 
-    gain = round(float(rng.uniform(*options.gain)), 2)
+    clear = rng.random() < options.clear
+    gain = round(float(rng.uniform(*((options.gain[1], EVERYWHERE) if clear else options.gain))), 2)
     off = rng.uniform(-options.spread, options.spread) * (rng.random() < options.spread_share)
-    true = round(float(np.clip(gain + off, 0.05, 0.6)), 2)
+    true = round(float(np.clip(gain + off, 0.05, EVERYWHERE)), 2)
     true = EVERYWHERE if rng.random() < options.aliased else true
     phase = _phase(ratio, rng)
     small = (size // ratio, size // ratio)
