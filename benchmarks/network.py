@@ -29,6 +29,7 @@ from panflow.runtime import runtime
 from panflow.runtime._network import drawn
 
 CORES = os.cpu_count() or 1
+TILE = 1024  # of a scene, which is cut into blocks
 
 
 def rate(work, seconds: float) -> float:
@@ -107,7 +108,8 @@ def main() -> None:
             if registry.get("runtimes", name).missing():
                 continue
             engine = runtime(name, network)
-            side = (FRUGAL if getattr(engine, "frugally", False) else 128) + 2 * network.halo
+            side = TILE // -(-TILE // FRUGAL) // 8 * 8 if getattr(engine, "frugally", False) else 128
+            side += 2 * network.halo
             state, inputs = drawn(network, {"bands": bands}, (side, side))
             found = rate(lambda: engine(*state, **inputs), options.seconds) * side**2 / 1e6  # noqa: B023
             speeds[bands, name] = found

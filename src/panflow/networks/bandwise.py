@@ -5,6 +5,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from panflow.networks._joined import add_to, relu_of
+
 PLANES = ("level", "low", "detail", "gentle_detail", "proportion", "local_gain", "local_correlation", "substitution")
 SCENE = ("sharpness", "fine_gain", "fine_correlation")
 SEEN = (*PLANES, "ms_up", *SCENE)  # what the stem sees of a band as it comes
@@ -23,6 +25,10 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         return self.second(self.first(h).relu_()).add_(h)
+
+    def joined(self, h: Tensor) -> Tensor:
+        """The same in the place of h, without gradients."""
+        return add_to(h, self.second, relu_of(self.first, h))
 
 
 class Exchange(nn.Module):
@@ -86,7 +92,7 @@ class Network(nn.Module):
             for band in range(len(own)):
                 h = self.stem(torch.stack([plane[member, band] for plane in planes])[None])
                 for block in self.blocks[:middle]:
-                    h = block(h)
+                    h = cast(Block, block).joined(h)
                 maps.append(h)
             mean = maps[0] / len(own)
             for h in maps[1:]:
@@ -95,7 +101,7 @@ class Network(nn.Module):
             for band, h in enumerate(maps):
                 h = h.add_(met)
                 for block in self.blocks[middle:]:
-                    h = block(h)
+                    h = cast(Block, block).joined(h)
                 a, b, c = self._ends(h.relu_())
                 torch.addcmul(a, b + correlation[member, band], inputs["detail"][member, band], out=own[band])
                 own[band].addcmul_(c, inputs["substitution"][member, band])
