@@ -534,6 +534,7 @@ def test_formats_and_compressions_keep_every_value(tmp_path, format, compress):
         structure = out.tags(ns="IMAGE_STRUCTURE")
         assert structure.get("COMPRESSION", "NONE") == compress.upper()
         assert (structure.get("LAYOUT") == "COG") == (format == "cog")
+        assert structure["INTERLEAVE"] == "PIXEL"
 
 
 @pytest.mark.parametrize("format", ["gtiff", "cog"])

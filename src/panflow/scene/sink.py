@@ -103,7 +103,10 @@ class Sink:
         if format == "cog":
             staged = {"compress": "zstd", "zstd_level": 1, **predictor}
         blocks = {"tiled": True, "blockxsize": block, "blockysize": block} if min(size) >= 16 else {}
-        packs = bool(blocks) and not mask and staged.get("compress") == "zstd" and staged["predictor"] == 2
+        # GDAL makes overviews of compressed tiles twice as fast where bands lie apart; without compression it would
+        # leave them apart in the COG
+        interleave = "band" if format == "cog" and compress != "none" else "pixel"
+        packs = format == "gtiff" and bool(blocks) and not mask and compress == "zstd" and predictor["predictor"] == 2
         self._zstd: int | None = staged["zstd_level"] if packs else None  # level at which tiles are packed here
         self._tiles: Tiles | None = None
         self._jobs, self._block = jobs, block
@@ -120,7 +123,7 @@ class Sink:
                 transform=transform,
                 nodata=nodata,
                 bigtiff="IF_SAFER",
-                interleave="pixel",
+                interleave=interleave,
                 sparse_ok=packs,
                 endianness="little",
                 num_threads=jobs,
@@ -178,7 +181,7 @@ class Sink:
         logger = logging.getLogger("rasterio")
         logger.addHandler(errors)
         try:
-            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=self._jobs, **self._for_overviews()):
                 if self._tiles:
                     self._tiles.finish()
                     self._dataset = rasterio.open(self._part, "r+", num_threads=self._jobs)
@@ -203,6 +206,10 @@ class Sink:
         os.replace(result, self.out)
         for sidecar in (".aux.xml", ".ovr", ".msk"):  # of a file that was replaced
             self.out.with_name(self.out.name + sidecar).unlink(missing_ok=True)
+
+    def _for_overviews(self) -> dict[str, int]:
+        """GDAL's options for how hard the codec tries on overviews: no harder than on the image."""
+        return {f"{option}_overview".upper(): level for option, level in self._level.items()}
 
     def _to_cog(self) -> None:
         compress = self._creation.get("compress", "none").upper()
