@@ -62,10 +62,11 @@ def test_every_pixel_comes_back(tmp_path, loops, kind, size):
     assert [path.name for path in tmp_path.iterdir()] == ["out.tif"]
 
 
+@pytest.mark.parametrize("format", ["gtiff", "cog"])
 @pytest.mark.parametrize("bands", [1, 2, 4, 5, 8])
-def test_any_number_of_bands(tmp_path, loops, bands):
+def test_any_number_of_bands(tmp_path, loops, bands, format):
     image = noise("uint16", (bands, BLOCK, BLOCK + 3))
-    with sink(tmp_path / "out.tif", image, format="cog", overviews=True) as made:
+    with sink(tmp_path / "out.tif", image, format=format, overviews=True) as made:
         write(made, image)
     with rasterio.open(tmp_path / "out.tif") as result:
         assert np.array_equal(result.read(), image) and result.overviews(1) == [2]
@@ -94,7 +95,9 @@ def test_a_file_of_more_than_four_gigabytes(tmp_path):
         assert not result.read(window=Window(0, 0, BLOCK, BLOCK)).any()
 
 
-@pytest.mark.parametrize("options", [{"compress": "deflate"}, {"mask": True}, {"compress": "none"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"compress": "deflate"}, {"mask": True}, {"compress": "none"}, {"format": "cog"}], ids=str
+)
 def test_the_rest_is_left_to_gdal(tmp_path, options):
     image = noise("uint16", (2, 600, 40))
     with sink(tmp_path / "out.tif", image, **options) as made:

@@ -99,15 +99,13 @@ class Sink:
         self._creation: dict[str, Any] = {"compress": compress} if compress != "none" else {}
         self._creation |= predictor if compress in ("deflate", "zstd", "lzw") else {}
         self._level = _level(compress, level)
-        staged: dict[str, Any] = self._creation | self._level
-        if format == "cog":
-            staged = {"compress": "zstd", "zstd_level": 1, **predictor}
+        staged = {"compress": "zstd", "zstd_level": 1, **predictor} if format == "cog" else self._creation | self._level
         blocks = {"tiled": True, "blockxsize": block, "blockysize": block} if min(size) >= 16 else {}
         # GDAL makes overviews of compressed tiles twice as fast where bands lie apart; without compression it would
         # leave them apart in the COG
         interleave = "band" if format == "cog" and compress != "none" else "pixel"
         packs = format == "gtiff" and bool(blocks) and not mask and compress == "zstd" and predictor["predictor"] == 2
-        self._zstd: int | None = staged["zstd_level"] if packs else None  # level at which tiles are packed here
+        self._zstd: int | None = self._level["zstd_level"] if packs else None  # level at which tiles are packed here
         self._tiles: Tiles | None = None
         self._jobs, self._block = jobs, block
         try:
@@ -184,8 +182,9 @@ class Sink:
             with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=self._jobs, **self._for_overviews()):
                 if self._tiles:
                     self._tiles.finish()
-                    self._dataset = rasterio.open(self._part, "r+", num_threads=self._jobs)
                 if self.overviews and self.format == "gtiff":
+                    if self._tiles:
+                        self._dataset = rasterio.open(self._part, "r+", num_threads=self._jobs)
                     size = max(self._dataset.shape)
                     factors: list[int] = []
                     while size // 2 ** len(factors) > self._block:
