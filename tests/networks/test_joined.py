@@ -25,5 +25,8 @@ def test_they_are_equal_to_two_steps(monkeypatch, dilation, dtype, near, joins):
     assert found.data_ptr() == h.data_ptr()
 
 
-def test_they_are_joined_where_torch_can():
+def test_they_are_joined_where_torch_can_and_asking_moves_no_generator():
+    _joined._joins.cache_clear()
+    before = torch.get_rng_state()
     assert _joined._joins(torch.device("cpu"), torch.float32) == torch.backends.mkldnn.is_available()
+    assert torch.equal(torch.get_rng_state(), before)
