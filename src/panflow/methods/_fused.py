@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from panflow.arrays import is_torch, namespace
 from panflow.methods._injection import combine, matched, modulation, per_band
-from panflow.ops.banded import BORDERS
+from panflow.ops.banded import BORDERS, Banded
 from panflow.ops.resample import columns_up, loops, maps, pointwise
 from panflow.types import Array, Pair
 
@@ -87,15 +88,30 @@ def _run(name: str, pair: Pair, coarse: Sequence[np.ndarray], *numbers: Any) -> 
     """A compiled loop over images on the MS grid and PAN, [1, C, H, W]."""
     rows = {phase: maps(pair, phase)[0] for phase in dict.fromkeys(pair.phase)}
     group = np.array([list(rows).index(phase) for phase in pair.phase])
-    start = np.stack([own.start for own in rows.values()])
-    weights = np.zeros((*start.shape, max(own.weights.shape[1] for own in rows.values())))
-    for own, padded in zip(rows.values(), weights):
-        padded[:, : own.weights.shape[1]] = own.weights
-    beyond = max(0, -int(start.min())), max(0, int(start.max()) + weights.shape[2] - pair.ms_size[0])
+    beyond, low, weights = _by_fours(tuple(rows.values()))
     wide = [columns_up(image.astype(np.float64), pair)[0] for image in coarse]
     if any(beyond):
         source = np.pad(np.arange(pair.ms_size[0]), beyond, mode=BORDERS[next(iter(rows.values())).border])
         wide = [image.take(source, -2) for image in wide]
     out = np.empty((1, pair.bands, *pair.size), np.float32)
-    getattr(loops(), name)(*wide, group, start + beyond[0], weights, pair.pan[0, 0], *numbers, out[0])
+    getattr(loops(), name)(*wide, group, low, weights, pair.pan[0, 0], *numbers, out[0])
     return out
+
+
+@lru_cache(maxsize=64)
+def _by_fours(maps: tuple[Banded, ...]) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
+    """Maps of one axis, to compute four outputs at once: how many inputs are wanted beyond either end, and for every
+    map and four outputs the first input [maps, n] of those with weights [maps, n, taps, 4], a multiple of 4."""
+    outputs, taps = len(maps[0].weights), max(own.weights.shape[1] for own in maps)
+    first = np.stack([np.pad(own.start, (0, -outputs % 4), mode="edge") for own in maps]).reshape(len(maps), -1, 4)
+    span = int((first.max(2) - first.min(2)).max()) + taps
+    span += -span % 4
+    before, size = max(0, -int(first.min())), maps[0].size
+    after = max(0, int(first.max()) + taps - size, span - size - before)
+    low = np.minimum(first.min(2), size + after - span)
+    weights = np.zeros((*low.shape, span, 4))
+    for m, own in enumerate(maps):
+        for i, (start, row) in enumerate(zip(own.start, own.weights)):
+            offset = start - low[m, i // 4]
+            weights[m, i // 4, offset : offset + len(row), i % 4] = row
+    return (before, after), low + before, weights

@@ -24,7 +24,8 @@ class Image:
     """
 
     def __init__(self, path: str, role: str, anchor: Grid | None = None, nodata: float | None = None):
-        self._dataset, self._lock, self._nodata = open_dataset(path, role), threading.Lock(), nodata
+        self.path, self._lock, self._nodata = path, threading.Lock(), nodata
+        self._dataset = open_dataset(path, role)
         self._alpha = alpha_band(self._dataset)
         self._bands = [i for i in self._dataset.indexes if i != self._alpha]
         self.grid, self.dtype = grid_of(self._dataset), np.dtype(self._dataset.dtypes[0])

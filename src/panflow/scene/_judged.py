@@ -65,6 +65,12 @@ class Judged:
         return self.grid.size
 
     @property
+    def paths(self) -> list[str]:
+        """The files that are read."""
+        images = [image.path for image in (self.fused, self.reference) if image]
+        return images + (self.source.paths if self.source else [])
+
+    @property
     def has(self) -> set[str]:
         """What of "reference" and "pair" there is."""
         return {name for name, one in (("reference", self.reference), ("pair", self.source)) if one}

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from threadpoolctl import threadpool_limits
 
 from panflow.errors import InputError, OutputError
@@ -31,10 +30,11 @@ from panflow.scene import _eye
 from panflow.scene._judged import Judged
 from panflow.scene._statistics import Parts, Statistic, merge, plain
 from panflow.scene.blocks import overlapped
-from panflow.scene.engine import BASE_MIB, CACHE_MIB, Progress
+from panflow.scene.engine import BASE_MIB, Progress
 from panflow.scene.heatmap import heatmap
 from panflow.scene.memory import peak_mib
 from panflow.scene.offset import correct_shift
+from panflow.scene.source import sparing
 from panflow.types import YX, Sensor
 
 MEMORY = 4096  # MiB that an assessment may use, where nothing is said
@@ -118,8 +118,8 @@ def assess_file(
     if pan is None and reference is None:
         raise InputError("nothing to judge by: give a reference, or PAN and MS")
     with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_MIB))
         scene = Judged(stack, fused, pan, files, reference, sensor, nodata, names=bands, tags=tags)
+        stack.enter_context(sparing(*scene.paths))
         source, chosen = scene.source, choose(indices, scene.has)
         found, applied, warnings = correct_shift(source, register, jobs) if source else (Registration(), False, [])
         lattice, halo, flight, tight = _plan(scene, jobs or os.cpu_count() or 1, max_memory)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from affine import Affine
 from threadpoolctl import threadpool_limits
 
@@ -27,13 +26,13 @@ from panflow.pairs import with_validity
 from panflow.scene import _window, picture
 from panflow.scene._statistics import plain
 from panflow.scene.blocks import spread
-from panflow.scene.engine import CACHE_MIB, FIT_BLOCKS, Progress
+from panflow.scene.engine import FIT_BLOCKS, Progress
 from panflow.scene.grid import Grid
 from panflow.scene.memory import Peak
 from panflow.scene.offset import correct_shift
 from panflow.scene.quicklook import OVERVIEW, composite, details
 from panflow.scene.sink import BLOCK
-from panflow.scene.source import Source, grid_of, open_dataset
+from panflow.scene.source import Source, grid_of, open_dataset, sparing
 from panflow.types import Pair, Sensor, Sharpener
 
 FULL = ("d_lambda_k", "d_s", "hqnr", "d_rho")
@@ -115,7 +114,7 @@ def compare_files(
     source = Source(str(pan), [str(m) for m in files], sensor, nodata, bands, tags)
     try:
         # matrix products of classical methods are small, and several threads would wait for each other
-        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB), threadpool_limits(limits=1, user_api="blas"):
+        with sparing(*source.paths), threadpool_limits(limits=1, user_api="blas"):
             found, applied, warnings = correct_shift(source, register)
             chosen = pick(source, crops, side)
             cores = [core for core, _ in chosen]

@@ -8,16 +8,14 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
 
 from panflow.errors import InputError
 from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
-from panflow.scene.engine import CACHE_MIB
 from panflow.scene.offset import correct_shift
 from panflow.scene.sink import Sink, check_target
-from panflow.scene.source import Source
+from panflow.scene.source import Source, sparing
 from panflow.types import YX, Pair, Sensor
 
 LIMIT = 128_000_000  # PAN pixels of a scene, which is reduced in memory: some 4 GiB of them
@@ -69,7 +67,7 @@ def degrade_file(
                 f"PAN has {source.size[0]} x {source.size[1]} pixels: expected at most {LIMIT / 1e6:.0f} million, "
                 "which are reduced in memory; cut a part of the scene (gdal_translate -projwin)"
             )
-        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+        with sparing(*source.paths):
             found, applied, warnings = correct_shift(source, register)
             pair, (row, column) = _covered(source)
             try:

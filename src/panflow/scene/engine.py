@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
-import rasterio
 from threadpoolctl import threadpool_limits
 
 from panflow import __version__, zoo
@@ -31,13 +30,12 @@ from panflow.scene.memory import peak_mib
 from panflow.scene.offset import correct_shift
 from panflow.scene.report import Report
 from panflow.scene.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
-from panflow.scene.source import Source
+from panflow.scene.source import Source, sparing
 from panflow.scene.tiff import Tile
 from panflow.types import Pair, Sensor, Sharpener, yx
 
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
 COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
-CACHE_MIB = 64  # GDAL's block cache: more only costs memory, since every block is read once
 BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
 TORCH_MIB = 200  # torch, where it is needed
 T = TypeVar("T")
@@ -95,7 +93,7 @@ def sharpen_file(
         sharpener = zoo.load(method, device=device, context=context, seed=seed, runtime=runtime)
     source = Source(str(pan), inputs, sensor, nodata, bands, tags)
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
+        with sparing(*source.paths, GDAL_TIFF_INTERNAL_MASK=True), threadpool_limits(limits=1):
             if source.size[0] * source.size[1] >= COMPILED:
                 with suppress(ImportError):  # an extra
                     importlib.import_module("panflow.ops.compiled")

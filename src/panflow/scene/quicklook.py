@@ -28,7 +28,6 @@ GAMMA = 1.5  # few bright roofs or clouds set white; the rest is lifted out of t
 ZOOM = 2  # picture pixels per PAN pixel in the details
 OVERVIEW = 1024  # pixels of the reduced PAN in which details are looked for
 FLAT = 0.2  # of the richest detail's texture: what has less is not worth showing
-CACHE = 64  # MiB of GDAL's block cache: every block is read once
 COLUMNS = ("PAN", "MS, interpolated", "fused")
 
 Box = tuple[float, float, float, float]  # top, left, height, width in PAN pixels
@@ -190,19 +189,18 @@ def quicklook_file(
     scaled by the files' scale and offset. Raises InputError where a file cannot be read, OutputError where the PNG
     cannot be written.
     """
-    from rasterio import Env
     from rasterio.enums import ColorInterp
 
     from panflow import sensors
     from panflow.scene import _window
     from panflow.scene.grid import Grid
-    from panflow.scene.source import Layer, Source, grid_of, open_dataset
+    from panflow.scene.source import Layer, Source, grid_of, open_dataset, sparing
 
     source = Source(str(pan_path), [str(spec) for spec in ms_specs], sensor)
     source.close()
     color = last = _colors(source)
-    with Env(GDAL_CACHEMAX=CACHE), ExitStack() as stack:
-        roles = {layer.path: "MS" for layer in source.layers} | {str(pan_path): "PAN", str(fused_path): "fused"}
+    roles = dict.fromkeys(source.paths, "MS") | {str(pan_path): "PAN", str(fused_path): "fused"}
+    with sparing(*roles), ExitStack() as stack:
         files = {path: stack.enter_context(open_dataset(path, role)) for path, role in roles.items()}
         base = files[str(fused_path)]
         bands = [i for i, meaning in zip(base.indexes, base.colorinterp) if meaning != ColorInterp.alpha]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 import rasterio
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform as transform_points
@@ -26,6 +27,7 @@ from panflow.pairs import with_validity
 from panflow.scene.grid import Grid, Placement, place
 from panflow.types import YX, Pair, Sensor
 
+CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read once
 BEYOND = 1.0  # MS pixels by which PAN may reach over MS's edge and still be sharpened
 
 
@@ -62,6 +64,35 @@ def open_dataset(path: str, role: str) -> rasterio.DatasetReader:
         return rasterio.open(path)
     except RasterioError as error:
         raise InputError(f"{role} file {path} cannot be read as an image: {error}") from None
+
+
+def sparing(*paths: str, **options: Any) -> rasterio.Env:
+    """GDAL with a small cache, past which it reads uncompressed files: every thread would take whole rows of a scene
+    into it for the few pixels of a window."""
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GTIFF_DIRECT_IO=all(map(_whole, paths)), **options)
+
+
+def _whole(path: str) -> bool:
+    """Whether a file is on this machine and, if uncompressed, as long as it should be: past its cache GDAL takes what
+    is missing for zero without a word, and a row of a file that is elsewhere is a request."""
+    try:
+        length = os.path.getsize(path)
+        with rasterio.open(path) as dataset:
+            if dataset.driver != "GTiff" or dataset.compression is not None:
+                return True
+            (rows, columns), tiled = dataset.block_shapes[0], dataset.profile["tiled"]
+            apart = dataset.interleaving == Interleaving.band
+            row = columns * np.dtype(dataset.dtypes[0]).itemsize * (1 if apart else dataset.count)
+            for band in dataset.indexes if apart else [1]:
+                for y in range(-(-dataset.height // rows)):
+                    size = row * (rows if tiled else min(rows, dataset.height - y * rows))
+                    for x in range(-(-dataset.width // columns)):
+                        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
+                        if offset is None or int(offset) + size > length:
+                            return False
+    except (OSError, RasterioError):
+        return False
+    return True
 
 
 def grid_of(dataset: rasterio.DatasetReader) -> Grid:
@@ -164,6 +195,11 @@ class Source:
     @phase.setter
     def phase(self, phases: tuple[YX, ...]) -> None:
         self._phase = tuple((round(y * 1024) / 1024, round(x * 1024) / 1024) for y, x in phases)
+
+    @property
+    def paths(self) -> list[str]:
+        """PAN's file and those of MS."""
+        return list(dict.fromkeys([self.pan_path, *(layer.path for layer in self.layers)]))
 
     @property
     def bands(self) -> int:
@@ -333,7 +369,7 @@ class Source:
             return True
         if "f" in (np.dtype(self.ms_dtype).kind, np.dtype(self.pan_dtype).kind):
             return True
-        for path in {self.pan_path, *(layer.path for layer in self.layers)}:
+        for path in self.paths:
             if path != self.pan_path and self._virtual(path) is not None:
                 return True
             with open_dataset(path, "input") as dataset:
@@ -380,4 +416,4 @@ def _all_tags(dataset: rasterio.DatasetReader) -> dict[str, str]:
     return tags
 
 
-__all__ = ["Layer", "Source", "alpha_band", "grid_of", "open_dataset", "parse_layers"]
+__all__ = ["Layer", "Source", "alpha_band", "grid_of", "open_dataset", "parse_layers", "sparing"]

@@ -1,0 +1,40 @@
+"""Windows of files are read alike by every way that GDAL has of reading them."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.windows import Window
+
+from panflow.scene.source import sparing
+
+LAYOUTS = list(product(["uint8", "uint16", "int16", "float32"], ["pixel", "band"], [True, False], ["LITTLE", "BIG"]))
+
+
+def past_the_cache():
+    return rasterio.env.getenv()["GTIFF_DIRECT_IO"]
+
+
+@pytest.mark.parametrize(("kind", "interleave", "tiled", "endianness"), LAYOUTS)
+def test_reading_past_the_cache_gives_the_same_pixels(tmp_path, kind, interleave, tiled, endianness):
+    image = np.random.default_rng(0).integers(1, 255, (3, 70, 90)).astype(kind)
+    layout = {"interleave": interleave, "endianness": endianness, "tiled": tiled}
+    layout |= {"blockxsize": 32, "blockysize": 32} if tiled else {}
+    file = tmp_path / "x.tif"
+    with rasterio.open(file, "w", width=90, height=70, count=3, dtype=kind, **layout) as made:
+        made.write(image)
+    with sparing(str(file)), rasterio.open(file) as found:
+        assert past_the_cache()
+        for bands, (top, left) in product(([1, 2, 3], [3, 1]), ((0, 0), (13, 29))):
+            part = found.read(bands, window=Window(left, top, 50, 40), out_dtype="float32")
+            assert np.array_equal(part, image[np.array(bands) - 1, top : top + 40, left : left + 50])
+    file.write_bytes(file.read_bytes()[:-1])  # what is missing would be zero
+    with sparing(str(file)):
+        assert not past_the_cache()
+
+
+@pytest.mark.parametrize("path", ["/vsicurl/https://example.org/x.tif", "https://example.org/x.tif"])
+def test_files_elsewhere_are_read_by_the_block(path):
+    with sparing(path):
+        assert not past_the_cache()
