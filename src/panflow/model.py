@@ -34,7 +34,7 @@ from panflow.types import YX, Array, Band, Batch, Pair, Sensor
 # PAN pixels a side that a local network works on at once, context aside: what stays in a CPU's cache (FRUGAL: of a
 # network that takes one band after the other), and what elsewhere fits the memory; never less than 8 times the
 # context, which is computed twice
-BLOCK, FRUGAL, WIDE = 128, 384, 1024
+BLOCK, FRUGAL, WIDE = 128, 512, 1024
 CONTEXT = 8
 FAR = 512  # PAN pixels of reach beyond which tiles would be little but context: a sampler adds its steps' reaches up
 
@@ -201,26 +201,29 @@ class Model:
             for low, high, n, g in zip((top, left), (bottom, right), view.pair.size, cell)
         )
         for (own_y, seen_y), (own_x, seen_x) in product(*spans):
-            answer = self._answer(view.part((*seen_y, *seen_x)))
-            rows, columns = (slice(a - s, b - s) for (a, b), (s, _) in ((own_y, seen_y), (own_x, seen_x)))
-            fused[..., own_y[0] - top : own_y[1] - top, own_x[0] - left : own_x[1] - left] = answer[..., rows, columns]
+            (low, high), (first, end) = ((a - s, b - s) for (a, b), (s, _) in ((own_y, seen_y), (own_x, seen_x)))
+            answer = self._answer(view.part((*seen_y, *seen_x)), (low, high, first, end))[..., low:high, first:end]
+            fused[..., own_y[0] - top : own_y[1] - top, own_x[0] - left : own_x[1] - left] = answer
         return fused
 
-    def _answer(self, view: View) -> Tensor:
-        """The fused pixels of a view, by one prediction of the objective."""
+    def _answer(self, view: View, wanted: Core | None = None) -> Tensor:
+        """The fused pixels of a view, by one prediction of the objective; whatever it may be around what is wanted."""
         batch = self._batch(view)
-        answer = self._predict(batch).to(batch.ms_up.dtype)
+        answer = self._predict(batch, wanted).to(batch.ms_up.dtype)
         residual = self.network.predicts == "residual"
         return batch.ms_up + batch.unit * answer if residual else self.transform.inverse_ms(answer)
 
-    def _predict(self, batch: Batch) -> Tensor:
+    def _predict(self, batch: Batch, wanted: Core | None = None) -> Tensor:
         """One prediction, of an image grown by reflection to the multiples that the network asks for."""
         height, width = batch.ms_up.shape[-2:]
         down, across = self._cell(batch.pair.ratio)
         if height % down or width % across:
             batch = _grown(batch, (-height % down, -width % across))
         noise = Noise(self.seed, batch.pair.origin)  # the same at every call, on every device and in every tile
-        return self.objective.predict(self.engine or self.network, batch, noise)[..., :height, :width]
+        asked = self.engine or self.network
+        if wanted and self.evaluations == 1 and hasattr(asked, "within"):
+            asked = asked.within(wanted)
+        return self.objective.predict(asked, batch, noise)[..., :height, :width]
 
     def _check(self, pair: Pair) -> None:
         """Refuses pairs for which the network was not made."""

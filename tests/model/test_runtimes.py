@@ -15,6 +15,13 @@ from panflow.sensors import load
 # of the answer to white noise; bfloat16, which OpenVINO takes too, rounds by 0.4 % at every layer
 LIMITS = {"torch": 1e-5, "bf16": 0.02, "openvino": 0.02, "onnx": 1e-5}
 
+WANTED = [
+    (4, (90, 70), (20, 60, 17, 50)),  # well inside
+    (3, (64, 40), (0, 40, 28, 40)),  # at two borders, where the image ends
+    (1, (33, 40), (0, 33, 0, 40)),
+    (2, (64, 64), (30, 31, 5, 6)),
+]
+
 
 def network(name: str, **options) -> torch.nn.Module:
     """A network with nothing at zero."""
@@ -53,6 +60,19 @@ def test_runtimes_answer_alike_for_several_shapes(name):
     for bands, size in ((4, (40, 33)), (3, (24, 24))):
         assert loss(engine, asked, drawn(asked, {"bands": bands}, size)) < LIMITS[name]
     assert engine.halo == asked.halo and engine.denoiser
+
+
+@pytest.mark.parametrize("name", ["torch", "bf16"])
+@pytest.mark.parametrize(("bands", "size", "core"), WANTED)
+def test_what_is_wanted_of_an_answer_is_the_same_bits(name, bands, size, core):
+    if registry.get("runtimes", name).missing():
+        pytest.skip("is not installed here")
+    asked = zoo.load(device="cpu").network
+    engine, (state, inputs) = runtime(name, asked), drawn(asked, {"bands": bands}, size)
+    top, bottom, left, right = core
+    with torch.inference_mode():
+        whole, part = (one(*state, **inputs)[..., top:bottom, left:right] for one in (engine, engine.within(core)))
+    assert torch.equal(whole, part)
 
 
 def test_plain_torch_takes_networks_without_a_form_of_their_own():

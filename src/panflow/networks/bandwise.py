@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from panflow.networks._joined import add_to, relu_of
+from panflow.ops.window import Core, grown
 
 PLANES = ("level", "low", "detail", "gentle_detail", "proportion", "local_gain", "local_correlation", "substitution")
 SCENE = ("sharpness", "fine_gain", "fine_correlation")
@@ -64,6 +65,8 @@ class Network(nn.Module):
     def __init__(self, bands: int | None = None, ratio: float = 4, *, width: int = 32, dilations: tuple = (1, 2, 2, 1)):
         super().__init__()
         self.halo = 2 + sum(dilations) + len(dilations)
+        late = dilations[len(dilations) // 2 :]
+        self.late_halo = 1 + sum(late) + len(late)  # of what comes after bands have met
         self.stem = nn.Conv2d(len(SEEN) + 5, width, 3, padding=1)
         self.blocks = nn.ModuleList(Block(width, d) for d in dilations)
         self.exchange = Exchange(width)
@@ -82,29 +85,48 @@ class Network(nn.Module):
         return a + (b + correlation) * inputs["detail"] + c * inputs["substitution"]
 
     @torch.no_grad()
-    def frugal(self, x: Tensor, t: Tensor, *, pan: Tensor, correlation: Tensor, **inputs: Tensor) -> Tensor:
-        """The same answer, one band after the other: what lies between layers then stays in a processor's cache."""
+    def frugal(
+        self,
+        x: Tensor,
+        t: Tensor,
+        *,
+        pan: Tensor,
+        correlation: Tensor,
+        core: Core | None = None,
+        **inputs: Tensor,
+    ) -> Tensor:
+        """The same answer, one band after the other: what lies between layers then stays in a processor's cache.
+
+        core: the part of the answer that is wanted; the rest is zero.
+        """
         dtype, middle = self.stem.weight.dtype, len(self.blocks) // 2
-        planes = [plane.to(dtype).expand(x.shape) for plane in _planes(x, t, pan, correlation, inputs)]
-        answer = torch.empty_like(inputs["detail"])
-        for member, own in enumerate(answer):
+        planes = [plane.expand(x.shape) for plane in _planes(x, t, pan, correlation, inputs)]
+        members, bands, height, width = x.shape
+        top, bottom, left, right = grown(core or (0, height, 0, width), self.late_halo, (height, width))
+        rows, columns = slice(top, bottom), slice(left, right)  # that the second half needs
+        told = torch.empty(1, len(planes), height, width, dtype=dtype)
+        answer = torch.zeros_like(inputs["detail"])
+        for member in range(members):
             maps: list[Tensor] = []
-            for band in range(len(own)):
-                h = self.stem(torch.stack([plane[member, band] for plane in planes])[None])
+            for band in range(bands):
+                for k, plane in enumerate(planes):
+                    told[0, k] = plane[member, band]
+                h = self.stem(told)
                 for block in self.blocks[:middle]:
                     h = cast(Block, block).joined(h)
                 maps.append(h)
-            mean = maps[0] / len(own)
+            mean = maps[0] / bands
             for h in maps[1:]:
-                mean.add_(h, alpha=1 / len(own))
-            met = self.exchange.mix(mean.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+                mean.add_(h, alpha=1 / bands)
+            met = self.exchange.mix(mean[..., rows, columns].permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
             for band, h in enumerate(maps):
-                h = h.add_(met)
+                h = h[..., rows, columns] + met
                 for block in self.blocks[middle:]:
                     h = cast(Block, block).joined(h)
                 a, b, c = self._ends(h.relu_())
-                torch.addcmul(a, b + correlation[member, band], inputs["detail"][member, band], out=own[band])
-                own[band].addcmul_(c, inputs["substitution"][member, band])
+                place = member, band, rows, columns
+                injected = torch.addcmul(a, b + correlation[member, band], inputs["detail"][place])
+                answer[place] = injected.addcmul_(c, inputs["substitution"][place])
         return answer
 
     def _ends(self, h: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from panflow.inputs import NOTHING, shape
 from panflow.ops.memory import keep_freed
+from panflow.ops.window import Core
 
 Inputs = dict[str, Tensor | None]
 
@@ -40,9 +41,22 @@ class InTorch(Asked):
         self.form: Callable[..., Tensor] = frugal or self.copy
         self.mixed = dtype if frugal is None and dtype != torch.float32 else None
 
+    def within(self, core: Core) -> Asked:
+        """The same, where only a part of the answer is wanted."""
+        return _Within(self, core) if self.frugally else self
+
     def __call__(self, *state: Tensor, **inputs: Tensor) -> Tensor:
         with torch.autocast("cpu", self.mixed or torch.bfloat16, enabled=self.mixed is not None):
             return self.form(*state, **inputs)
+
+
+class _Within(Asked):
+    def __init__(self, engine: InTorch, core: Core):
+        super().__init__(engine.network)
+        self.form, self.core = engine.form, core
+
+    def __call__(self, *state: Tensor, **inputs: Tensor) -> Tensor:
+        return self.form(*state, core=self.core, **inputs)
 
 
 def drawn(network: Any, options: Mapping[str, Any], size: tuple[int, int] = (64, 64)) -> tuple[tuple, Inputs]:
