@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from math import ceil, lcm
@@ -71,9 +72,13 @@ class Model:
         return next(iter(self.network.parameters())).device
 
     def to(self, device: str | torch.device) -> Self:
-        """On a device of torch, or "auto": the first of cuda, mps and cpu that is there."""
+        """On a device of torch, or "auto": the first of cuda, mps and cpu that is there. InputError for another."""
         chosen = _best() if device == "auto" else device
-        moved = {name: _moved(getattr(self, name), chosen) for name in ("network", "transform", "objective")}
+        try:
+            moved = {name: _moved(getattr(self, name), chosen) for name in ("network", "transform", "objective")}
+        except (RuntimeError, AssertionError) as error:  # what torch raises for names and for what is not there
+            told = str(error).splitlines()[0]
+            raise InputError(f"device {chosen} cannot be used: {told}; expected auto, cpu, cuda or mps") from None
         return replace(self, **moved, engine=None)
 
     @property
@@ -151,6 +156,13 @@ class Model:
             if shown.gains > gather.sensor.gains:  # then they explain it: the rest is no softness of the truth
                 statistics = replace(statistics, sharpness=torch.ones_like(statistics.sharpness))
         return replace(self, transform=_moved(transform, self.device), statistics=statistics, observed=shown)
+
+    def fitted_as(self, other: Self) -> Self:
+        """A copy that knows the scene that another copy was fitted to, on its own device."""
+        transform, known = _moved(deepcopy(other.transform), self.device), other.statistics
+        if known is not None:
+            known = Statistics(**{name: value.to(self.device) for name, value in vars(known).items()})
+        return replace(self, transform=transform, statistics=known, observed=other.observed)
 
     def batch(self, pair: Pair) -> Batch:
         """The pair, which is a part of the scene that was fitted, as the network sees it."""

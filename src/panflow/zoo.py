@@ -21,9 +21,9 @@ def load(
     """The sharpener of a method's name ("gsa"), a bundled model's name or a path that ends in .safetensors.
 
     `options` are the method's own parameters (`load("brovey", guard=False)`); `device` is where a learned model
-    computes (classical methods compute where their arrays are), `context` what a network that looks at the whole image
-    sees around a tile (None: the whole image), `seed` that of the noise where a model starts from noise,
-    `runtime` who asks its network on a CPU (`panflow names runtimes`).
+    computes (several, "cuda:0,cuda:1", share the tiles of a scene; classical methods compute where their arrays are),
+    `context` what a network that looks at the whole image sees around a tile (None: the whole image), `seed` that of
+    the noise where a model starts from noise, `runtime` who asks its network on a CPU (`panflow names runtimes`).
     """
     name = str(name or DEFAULT)
     if name.endswith(".safetensors"):
@@ -40,5 +40,8 @@ def load(
 
 def _open_model(path: Path, device: str, context: int | None, seed: int, runtime: str) -> Sharpener:
     from panflow.model import Model
+    from panflow.replicas import Replicas
 
-    return Model.open(path, device=device, context=context, seed=seed).on(runtime)
+    first, *others = device.split(",")
+    model = Model.open(path, device=first, context=context, seed=seed)
+    return Replicas.of(model, [first, *others]).on(runtime) if others else model.on(runtime)

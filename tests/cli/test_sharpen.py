@@ -271,6 +271,8 @@ def test_bad_input_is_told(case, scene, tmp_path, panflow):
         (["--max-memory", "-5"], 3, "expected more than nothing"),
         (["--dtype", "uint13"], 3, "dtype 'uint13' is unknown"),
         (["--bands", "red,green"], 3, "2 band names"),
+        (["--method", "bandwise", "--device", "cuda:99"], 3, "device cuda:99 cannot be used"),
+        (["--method", "bandwise", "--runtime", "onxx"], 2, "did you mean 'onnx'?"),
         (["--jobs", "0"], 2, "--jobs"),
         (["--format", "jpeg"], 2, "--format"),
         (["--wrong"], 2, "--wrong"),

@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 @click.option("--overviews/--no-overviews", default=None, help="[default: only in a COG]")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Bound on memory, in MiB or as 2GiB.")
-@click.option("--device", default="auto", show_default=True, help="Of learned models: auto, cpu, cuda or mps.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Of learned models: auto, cpu, cuda or mps; several, cuda:0,cuda:1, share the tiles.",
+)
 @click.option("--runtime", default="auto", show_default=True, help="Of networks on a CPU: `panflow names runtimes`.")
 @click.option(
     "--context", type=click.IntRange(min=0), help="Tiles with so many PAN pixels around, for global networks."
@@ -47,7 +52,7 @@ if TYPE_CHECKING:
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def command(files, method, model, bands, max_memory, device, quicklook, quiet, as_json, **options) -> None:
+def command(files, method, model, bands, max_memory, quicklook, quiet, as_json, **options) -> None:
     """Sharpen MS by PAN into OUT, which lies exactly on the PAN grid.
 
     MS is one multi-band file, several band files, or picks such as `scene.tif,band=3`. SCENE is a folder or

@@ -23,7 +23,9 @@ class Asked:
         self.network = network
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["network"], name)
+        if name == "network":  # asked for by copies in the making
+            raise AttributeError(name)
+        return getattr(self.network, name)
 
 
 class InTorch(Asked):
