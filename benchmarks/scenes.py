@@ -2,12 +2,14 @@
 
     python benchmarks/scenes.py --folder DIR [--pan PAN --ms MS] [--sizes 5120 20480] [--methods exp brovey ...]
 
-Every run is a process of its own; GDAL runs with GDAL_CACHEMAX=64. gdal_pansharpen measures no offset of MS: the rows
-"offset given" (--register 0,0) do the same work. Prints a Markdown table; ratios are those of the same round.
+Every run is a process of its own, in a new order in every round; GDAL runs with GDAL_CACHEMAX=64. gdal_pansharpen
+measures no offset of MS: the rows "offset given" (--register 0,0) do the same work. Prints a Markdown table; ratios are
+those of the same round.
 """
 
 import argparse
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -73,10 +75,12 @@ def main() -> None:
             if method == options.methods[0]:
                 commands[f"{method}, offset given"] = [*commands[method], "--register", "0,0"]
         results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
-        for _ in range(options.rounds):
-            for name, command in commands.items():
+        for k in range(options.rounds):
+            order = list(commands)
+            random.Random(k).shuffle(order)  # the system still writes what the run before has left
+            for name in order:
                 out.unlink(missing_ok=True)
-                results[name].append(run(command))
+                results[name].append(run(commands[name]))
         for name, runs in results.items():
             walls, cpus, peaks = zip(*runs)
             ratios = [own[0] / one[0] for own, one in zip(next(iter(results.values())), runs)]
