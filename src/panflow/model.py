@@ -29,7 +29,7 @@ from panflow.generative.noise import Noise
 from panflow.inputs import Gather, Statistics, View, observed
 from panflow.ops import consistency
 from panflow.ops.window import Core, grown
-from panflow.runtime import runtime
+from panflow.runtime import bf16, runtime
 from panflow.types import YX, Array, Band, Batch, Pair, Sensor
 
 # PAN pixels a side that a local network works on at once, context aside: what stays in a CPU's cache (FRUGAL: of a
@@ -115,10 +115,12 @@ class Model:
         return side * side * bands * 4 * 64 / 2**20
 
     def on(self, name: str) -> Self:
-        """The same model, its network asked by a runtime (`panflow.runtime`), which are of the CPU."""
+        """The same model, its network asked by a runtime (`panflow.runtime`), which are of the CPU but for bf16."""
         if self.device.type != "cpu":
             if name in ("auto", "torch"):
                 return self
+            if (self.device.type, name) == ("cuda", "bf16"):
+                return replace(self, engine=bf16.Engine(self.network))
             raise InputError(f"the runtime {name} is of the CPU, and the model is on {self.device}: set device to cpu")
         return replace(self, engine=runtime(name, self.network, self.evaluations))
 

@@ -80,6 +80,14 @@ def test_plain_torch_takes_networks_without_a_form_of_their_own():
     assert loss(runtime("auto", asked), asked, drawn(asked, {"bands": 4})) < 1e-5  # never in bfloat16
 
 
+def test_half_precision_for_all_bands_at_once_is_as_near():
+    asked = zoo.load(device="cpu").network
+    asked.frugal = None  # as on CUDA
+    engine = bf16.Engine(asked)
+    assert engine.mixed == torch.bfloat16 and engine.within((0, 1, 0, 1)) is engine
+    assert 0 < loss(engine, asked, drawn(asked, {"bands": 4}, (40, 33))) < LIMITS["bf16"]
+
+
 @pytest.mark.parametrize("name", registry.names("runtimes"))
 def test_no_runtime_costs_half_a_percent_of_sam_or_ergas(name):
     module = registry.get("runtimes", name)

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from rasterio.windows import Window
 
 from panflow.scene.source import sparing
@@ -30,6 +31,19 @@ def test_reading_past_the_cache_gives_the_same_pixels(tmp_path, kind, interleave
             part = found.read(bands, window=Window(left, top, 50, 40), out_dtype="float32")
             assert np.array_equal(part, image[np.array(bands) - 1, top : top + 40, left : left + 50])
     file.write_bytes(file.read_bytes()[:-1])  # what is missing would be zero
+    with sparing(str(file)):
+        assert not past_the_cache()
+
+
+def test_what_may_hide_other_files_is_read_by_the_block(tmp_path):
+    file = tmp_path / "x.tif"
+    with rasterio.open(file, "w", width=900, height=70, count=1, dtype="uint8") as made:
+        made.write(np.ones((1, 70, 900), np.uint8))
+    rasterio.shutil.copy(file, tmp_path / "x.vrt", driver="VRT")
+    with sparing(str(file), str(tmp_path / "x.vrt")):
+        assert not past_the_cache()
+    with rasterio.open(file, "r+") as made:
+        made.build_overviews([2])
     with sparing(str(file)):
         assert not past_the_cache()
 

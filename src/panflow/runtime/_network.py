@@ -29,14 +29,16 @@ class Asked:
 
 
 class InTorch(Asked):
-    """A network in a number format of torch, channels last, band after band where it has that form (`frugal`)."""
+    """A network in a number format of torch, channels last; on a CPU band after band where it has that form
+    (`frugal`)."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype):
         super().__init__(network)
         keep_freed()
         self.copy = copy.deepcopy(network).eval()
         self.copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        frugal = getattr(self.copy, "frugal", None)
+        self.device = next(iter(network.parameters())).device.type
+        frugal = getattr(self.copy, "frugal", None) if self.device == "cpu" else None
         if frugal is not None:
             self.copy.to(dtype)  # which casts its inputs itself
         self.frugally = frugal is not None
@@ -48,7 +50,7 @@ class InTorch(Asked):
         return _Within(self, core) if self.frugally else self
 
     def __call__(self, *state: Tensor, **inputs: Tensor) -> Tensor:
-        with torch.autocast("cpu", self.mixed or torch.bfloat16, enabled=self.mixed is not None):
+        with torch.autocast(self.device, self.mixed or torch.bfloat16, enabled=self.mixed is not None):
             return self.form(*state, **inputs)
 
 

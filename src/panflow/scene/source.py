@@ -73,12 +73,14 @@ def sparing(*paths: str, **options: Any) -> rasterio.Env:
 
 
 def _whole(path: str) -> bool:
-    """Whether a file is on this machine and, if uncompressed, as long as it should be: past its cache GDAL takes what
-    is missing for zero without a word, and a row of a file that is elsewhere is a request."""
+    """Whether a file is a TIFF on this machine and, if uncompressed, as long as it should be: past its cache GDAL takes
+    what is missing for zero without a word, and a row of a file that is elsewhere is a request."""
     try:
         length = os.path.getsize(path)
         with rasterio.open(path) as dataset:
-            if dataset.driver != "GTiff" or dataset.compression is not None:
+            if dataset.driver != "GTiff" or dataset.overviews(1):  # which may read, or be, files that nobody looked at
+                return False
+            if dataset.compression is not None:
                 return True
             (rows, columns), tiled = dataset.block_shapes[0], dataset.profile["tiled"]
             apart = dataset.interleaving == Interleaving.band
