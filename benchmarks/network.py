@@ -34,22 +34,23 @@ CORES = os.cpu_count() or 1
 TILE = 1024  # of a scene, which is cut into blocks
 
 
+def repeat(work, seconds: float) -> int:
+    """How often it was called in so many seconds, twice at least."""
+    with torch.inference_mode():
+        started, done = time.perf_counter(), 0
+        while done < 2 or time.perf_counter() - started < seconds:
+            work()
+            done += 1
+        return done
+
+
 def rate(work, seconds: float) -> float:
     """Calls a second when a thread a core makes them, by the CPU time that they take: what else runs then counts
     little."""
-
-    def repeat() -> int:
-        with torch.inference_mode():
-            started, done = time.perf_counter(), 0
-            while done < 2 or time.perf_counter() - started < seconds:
-                work()
-                done += 1
-            return done
-
     with ThreadPoolExecutor(CORES, initializer=threadpool_limits, initargs=(1,)) as pool:
         list(pool.map(lambda _: (work(), time.sleep(0.1)), range(CORES)))
         started = time.process_time()
-        done = sum(pool.map(lambda _: repeat(), range(CORES)))
+        done = sum(pool.map(lambda _: repeat(work, seconds), range(CORES)))
         return done * CORES / (time.process_time() - started)
 
 
@@ -70,13 +71,9 @@ def shared(seconds: float) -> float:
     """GFLOP/s in bfloat16 of one of a large map that all cores share, by the clock: where freed memory is not kept yet,
     what a plain script reaches."""
     work, each = convolution(torch.bfloat16, 512)
-    with torch.inference_mode():
-        work()
-        started, done = time.perf_counter(), 0
-        while time.perf_counter() - started < seconds:
-            work()
-            done += 1
-        return done * each / (time.perf_counter() - started)
+    repeat(work, 0)
+    started = time.perf_counter()
+    return repeat(work, seconds) * each / (time.perf_counter() - started)
 
 
 def operations(network: nn.Module) -> int:

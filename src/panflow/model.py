@@ -77,7 +77,7 @@ class Model:
         try:
             moved = {name: _moved(getattr(self, name), chosen) for name in ("network", "transform", "objective")}
         except (RuntimeError, AssertionError) as error:  # what torch raises for names and for what is not there
-            told = str(error).splitlines()[0]
+            told = str(error).partition("\n")[0]
             raise InputError(f"device {chosen} cannot be used: {told}; expected auto, cpu, cuda or mps") from None
         return replace(self, **moved, engine=None)
 

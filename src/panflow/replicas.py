@@ -41,4 +41,6 @@ class Replicas:
                 self._busy[k] -= 1
 
     def __getattr__(self, name: str) -> Any:
+        if name == "models":  # asked for by copies in the making
+            raise AttributeError(name)
         return getattr(self.models[0], name)

@@ -42,6 +42,6 @@ def _open_model(path: Path, device: str, context: int | None, seed: int, runtime
     from panflow.model import Model
     from panflow.replicas import Replicas
 
-    first, *others = device.split(",")
+    first, *others = str(device).split(",")
     model = Model.open(path, device=first, context=context, seed=seed)
     return Replicas.of(model, [first, *others]).on(runtime) if others else model.on(runtime)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from small import BANDWISE, made
 
 import panflow
@@ -56,6 +57,10 @@ def test_a_file_is_the_same_on_several_devices(tmp_path):
         panflow.sharpen_file(paths["pan"], paths["ms"], out, method=tmp_path / "m.safetensors", device=device)
         results.append(out.read_bytes())
     assert results[0] == results[1]
+
+
+def test_a_device_of_torch_will_do():
+    assert panflow.load(device=torch.device("cpu")).device == torch.device("cpu")
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu,gpu", ""])

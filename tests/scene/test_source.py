@@ -48,7 +48,7 @@ def test_what_may_hide_other_files_is_read_by_the_block(tmp_path):
         assert not past_the_cache()
 
 
-@pytest.mark.parametrize("path", ["/vsicurl/https://example.org/x.tif", "https://example.org/x.tif"])
+@pytest.mark.parametrize("path", ["/vsicurl/https://nowhere.invalid/x.tif", "https://nowhere.invalid/x.tif"])
 def test_files_elsewhere_are_read_by_the_block(path):
     with sparing(path):
         assert not past_the_cache()

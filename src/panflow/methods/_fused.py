@@ -99,19 +99,19 @@ def _run(name: str, pair: Pair, coarse: Sequence[np.ndarray], *numbers: Any) -> 
 
 
 @lru_cache(maxsize=64)
-def _by_fours(maps: tuple[Banded, ...]) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
+def _by_fours(rows: tuple[Banded, ...]) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
     """Maps of one axis, to compute four outputs at once: how many inputs are wanted beyond either end, and for every
     map and four outputs the first input [maps, n] of those with weights [maps, n, taps, 4], a multiple of 4."""
-    outputs, taps = len(maps[0].weights), max(own.weights.shape[1] for own in maps)
-    first = np.stack([np.pad(own.start, (0, -outputs % 4), mode="edge") for own in maps]).reshape(len(maps), -1, 4)
+    outputs, taps = len(rows[0].weights), max(own.weights.shape[1] for own in rows)
+    first = np.stack([np.pad(own.start, (0, -outputs % 4), mode="edge") for own in rows]).reshape(len(rows), -1, 4)
     span = int((first.max(2) - first.min(2)).max()) + taps
     span += -span % 4
-    before, size = max(0, -int(first.min())), maps[0].size
+    before, size = max(0, -int(first.min())), rows[0].size
     after = max(0, int(first.max()) + taps - size, span - size - before)
     low = np.minimum(first.min(2), size + after - span)
     weights = np.zeros((*low.shape, span, 4))
-    for m, own in enumerate(maps):
-        for i, (start, row) in enumerate(zip(own.start, own.weights)):
+    for m, own in enumerate(rows):
+        for i, (start, taken) in enumerate(zip(own.start, own.weights)):
             offset = start - low[m, i // 4]
-            weights[m, i // 4, offset : offset + len(row), i % 4] = row
+            weights[m, i // 4, offset : offset + len(taken), i % 4] = taken
     return (before, after), low + before, weights

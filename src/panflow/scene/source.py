@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from math import ceil
 from pathlib import Path
 from typing import Any, cast
@@ -67,8 +68,8 @@ def open_dataset(path: str, role: str) -> rasterio.DatasetReader:
 
 
 def sparing(*paths: str, **options: Any) -> rasterio.Env:
-    """GDAL with a small cache, past which it reads uncompressed files: every thread would take whole rows of a scene
-    into it for the few pixels of a window."""
+    """GDAL with a small cache, past which it reads uncompressed files: every thread would take whole rows or tiles of a
+    scene into it for the pixels of a window."""
     return rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GTIFF_DIRECT_IO=all(map(_whole, paths)), **options)
 
 
@@ -85,13 +86,12 @@ def _whole(path: str) -> bool:
             (rows, columns), tiled = dataset.block_shapes[0], dataset.profile["tiled"]
             apart = dataset.interleaving == Interleaving.band
             row = columns * np.dtype(dataset.dtypes[0]).itemsize * (1 if apart else dataset.count)
-            for band in dataset.indexes if apart else [1]:
-                for y in range(-(-dataset.height // rows)):
-                    size = row * (rows if tiled else min(rows, dataset.height - y * rows))
-                    for x in range(-(-dataset.width // columns)):
-                        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
-                        if offset is None or int(offset) + size > length:
-                            return False
+            lattice = range(-(-dataset.height // rows)), range(-(-dataset.width // columns))
+            for band, y, x in product(dataset.indexes if apart else [1], *lattice):
+                size = row * (rows if tiled else min(rows, dataset.height - y * rows))
+                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
+                if offset is None or int(offset) + size > length:
+                    return False
     except (OSError, RasterioError):
         return False
     return True

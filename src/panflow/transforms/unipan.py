@@ -42,7 +42,8 @@ class Quantiles:
     def result(self) -> np.ndarray:
         rows = np.sort(self.values, axis=1).astype(np.float64)  # much faster than to look for m quantiles
         known = np.arange(rows.shape[1])
-        found = [np.interp(np.linspace(0, len(known) - 1, self.m), known, row) for row in rows]
+        wanted = np.linspace(0, len(known) - 1, self.m)
+        found = [np.interp(wanted, known, row) for row in rows]
         return np.maximum.accumulate(found, axis=1)  # rounding must not break the order
 
 
