@@ -25,10 +25,10 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from panflow import registry, zoo
-from panflow.model import FRUGAL
+from panflow.learned.model import FRUGAL
+from panflow.learned.runtime import runtime
+from panflow.learned.runtime._network import drawn
 from panflow.ops.memory import keep_freed
-from panflow.runtime import runtime
-from panflow.runtime._network import drawn
 
 CORES = os.cpu_count() or 1
 TILE = 1024  # of a scene, which is cut into blocks

@@ -13,9 +13,9 @@ import time
 
 import torch
 
-from panflow.inputs import NOTHING
 from panflow.training import recipe as recipes
 from panflow.training.loop import Training, ahead
+from panflow.types import NOTHING
 
 BATCH, PATCH, BANDS = 32, 64, 4
 NETWORKS = {

@@ -20,7 +20,7 @@ KINDS = {  # kind -> (folder, suffix)
     "transforms": ("transforms", ".py"),
     "data": ("data", ".py"),
     "sensors": ("sensors", ".toml"),
-    "runtimes": ("runtime", ".py"),
+    "runtimes": ("learned/runtime", ".py"),
     "recipes": ("training/recipes", ".toml"),
     "models": ("weights", ".safetensors"),
     "plans": ("bench/plans", ".toml"),

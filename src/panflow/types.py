@@ -12,6 +12,8 @@ from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 Array = Any  # a NumPy array or a torch tensor
 YX = tuple[float, float]
 T = TypeVar("T")
+IMAGES = frozenset({"ms", "ms_up", "pan"})  # inputs of a network that ask for nothing but the transform
+NOTHING: dict[str, Any] = dict.fromkeys(sorted(IMAGES))  # what every network can be called with, whether it asks or not
 
 
 def yx(values: Iterable[T]) -> tuple[T, T]:
@@ -180,4 +182,17 @@ class Objective(Protocol):
         ...
 
 
-__all__ = ["YX", "Array", "Band", "Batch", "Objective", "Pair", "Sensor", "Sharpener", "Transform", "yx"]
+__all__ = [
+    "IMAGES",
+    "NOTHING",
+    "YX",
+    "Array",
+    "Band",
+    "Batch",
+    "Objective",
+    "Pair",
+    "Sensor",
+    "Sharpener",
+    "Transform",
+    "yx",
+]

@@ -39,8 +39,8 @@ def load(
 
 
 def _open_model(path: Path, device: str, context: int | None, seed: int, runtime: str) -> Sharpener:
-    from panflow.model import Model
-    from panflow.replicas import Replicas
+    from panflow.learned.model import Model
+    from panflow.learned.replicas import Replicas
 
     first, *others = str(device).split(",")
     model = Model.open(path, device=first, context=context, seed=seed)

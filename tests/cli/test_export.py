@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from panflow.cli.export import command
 from panflow.errors import InputError, OutputExists
-from panflow.runtime import onnx
+from panflow.learned.runtime import onnx
 
 pytestmark = pytest.mark.skipif(bool(onnx.missing()), reason=str(onnx.missing()))
 

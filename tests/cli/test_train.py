@@ -12,7 +12,7 @@ from panflow import registry
 from panflow.cli.names import _about
 from panflow.cli.train import command
 from panflow.errors import InputError, UnknownName
-from panflow.profile import cost, paper
+from panflow.learned.cost import cost, paper
 
 NAME = "regression-any-sensor"
 TINY = (

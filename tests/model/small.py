@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from panflow.model import Model, build
+from panflow.learned.model import Model, build
 from panflow.ops.window import tiles, window
 from panflow.sensors import load
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 import panflow
 from panflow.cli.import_ import command
 from panflow.errors import InputError, MissingInput, OutputExists
-from panflow.importing import import_checkpoint, read, renamed
-from panflow.model import Model
+from panflow.learned.importing import import_checkpoint, read, renamed
+from panflow.learned.model import Model
 from panflow.networks import fusionnet
 from panflow.sensors import load
 

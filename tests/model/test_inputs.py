@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from small import BANDWISE, made
 
-from panflow.inputs import SHARPEST, Gather, observed, softest
+from panflow.learned.inputs import SHARPEST, Gather, observed, softest
 from panflow.ops import kernels
 from panflow.ops.resample import decimate, lowpass
 from panflow.ops.window import tiles, window

@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 from small import BANDWISE, PLAIN, made, tiled
 
 import panflow
-from panflow import model as models
 from panflow.data import synthetic
 from panflow.errors import InputError, UnknownName
-from panflow.inputs import coarse
-from panflow.model import Model
+from panflow.learned import model as models
+from panflow.learned.inputs import coarse
+from panflow.learned.model import Model
 from panflow.ops.window import tiles, window
 from panflow.pairs import with_validity
 from panflow.sensors import load

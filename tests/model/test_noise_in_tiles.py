@@ -7,8 +7,8 @@ import pytest
 from small import BANDWISE, made, tiled
 
 import panflow
-from panflow import model as models
 from panflow.data import synthetic
+from panflow.learned import model as models
 from panflow.scene import engine
 
 DIFFUSION = {"name": "diffusion", "length": 50, "scale": 0.3, "steps": 3}

@@ -11,7 +11,7 @@ from small import BANDWISE, made
 import panflow
 from panflow.data import synthetic
 from panflow.errors import InputError
-from panflow.replicas import Replicas
+from panflow.learned.replicas import Replicas
 from panflow.sensors import load
 
 UNIPAN = {"name": "unipan", "m": 50}

@@ -7,9 +7,9 @@ import panflow
 from panflow import registry, zoo
 from panflow.data import synthetic
 from panflow.errors import MissingInput, UnknownName
-from panflow.model import build
-from panflow.runtime import bf16, names, onnx, runtime
-from panflow.runtime._network import drawn, loss
+from panflow.learned.model import build
+from panflow.learned.runtime import bf16, names, onnx, runtime
+from panflow.learned.runtime._network import drawn, loss
 from panflow.sensors import load
 
 # of the answer to white noise; bfloat16, which OpenVINO takes too, rounds by 0.4 % at every layer

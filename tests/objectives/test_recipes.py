@@ -5,7 +5,7 @@ import torch
 from batches import place
 
 from panflow import registry
-from panflow.model import Model
+from panflow.learned.model import Model
 from panflow.training import loop, recipe
 
 RIVALS = [name for name in registry.names("recipes") if name.startswith(("table4", "ddif", "pandiff"))]

@@ -10,10 +10,10 @@ import panflow
 from panflow import sensors
 from panflow.data import synthetic
 from panflow.errors import InputError
+from panflow.files.source import Source
 from panflow.scene import compare as module
 from panflow.scene.compare import FULL, REDUCED, compare_files, pick
 from panflow.scene.memory import Peak
-from panflow.scene.source import Source
 
 SENSOR = sensors.load("worldview3").select([1, 2, 4, 6])
 EXACT = {"sensor": SENSOR, "register": "off"}

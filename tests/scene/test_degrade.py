@@ -8,10 +8,10 @@ import panflow
 from panflow import sensors
 from panflow.data import synthetic
 from panflow.errors import InputError, OutputExists
+from panflow.files.source import Source
 from panflow.scene import degrade as module
 from panflow.scene.assess import assess_file
 from panflow.scene.degrade import degrade_file
-from panflow.scene.source import Source
 
 SENSOR = sensors.load("worldview3").select([1, 2, 4, 6])
 EXACT = {"sensor": SENSOR, "register": "off"}

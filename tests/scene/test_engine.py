@@ -11,8 +11,8 @@ from rasters import CRS, PIXEL, drawn, grid, load, load_mask, save, save_pair
 
 import panflow
 from panflow.errors import GeometryError, InputError, OutputError, OutputExists
+from panflow.files.source import Source
 from panflow.scene import engine
-from panflow.scene.source import Source
 
 METHODS = ("exp", "brovey", "gsa", "bt_h", "mtf_glp_fs")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 
 from panflow.errors import GeometryError
-from panflow.scene.grid import Grid, place
+from panflow.files.grid import Grid, place
 
 UTM = CRS.from_epsg(32633)
 PAN = Grid(Affine(0.5, 0, 385000, 0, -0.5, 5820000), UTM, (400, 500))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panflow.scene.picture import GAP, TEXT, contact_sheet, limits, panel, sheet, stretch
+from panflow.pictures.picture import GAP, TEXT, contact_sheet, limits, panel, sheet, stretch
 
 RNG = np.random.default_rng(3)
 

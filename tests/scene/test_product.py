@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from panflow.errors import InputError, MissingInput
-from panflow.scene.product import SIX, find
+from panflow.files.product import SIX, find
 
 L1 = "LC08_L1TP_204023_20200927_20201006_02_T1"
 L2 = "LC08_L2SP_204023_20200927_20201005_02_T1"

@@ -12,7 +12,7 @@ from rasterio.warp import Resampling, calculate_default_transform, reproject
 import panflow
 from panflow import sensors
 from panflow.errors import InputError, MissingInput, OutputError
-from panflow.scene.picture import GAP, TEXT
+from panflow.pictures.picture import GAP, TEXT
 from panflow.scene.quicklook import PANEL, composite, details, quicklook, quicklook_file
 from panflow.types import Band
 

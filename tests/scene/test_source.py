@@ -8,7 +8,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window
 
-from panflow.scene.source import sparing
+from panflow.files.source import sparing
 
 LAYOUTS = list(product(["uint8", "uint16", "int16", "float32"], ["pixel", "band"], [True, False], ["LITTLE", "BIG"]))
 

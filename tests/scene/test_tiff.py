@@ -5,8 +5,8 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
+from panflow.files.sink import BLOCK, Sink
 from panflow.ops import resample
-from panflow.scene.sink import BLOCK, Sink
 
 SIZES = [(16, 16), (BLOCK, BLOCK), (BLOCK + 1, 40), (700, 2 * BLOCK + 17)]
 KINDS = ["uint8", "int8", "uint16", "int16", "uint32", "int32"]
@@ -19,7 +19,7 @@ def loops(request, monkeypatch):
         compiled = pytest.importorskip("panflow.ops.compiled", reason="needs the extra `fast`")
         assert resample.loops() is compiled
     else:
-        monkeypatch.setattr("panflow.scene.tiff.loops", lambda: None)
+        monkeypatch.setattr("panflow.files.tiff.loops", lambda: None)
 
 
 def sink(out, image, **options):

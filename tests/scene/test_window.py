@@ -7,9 +7,9 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform as transform_points
 
+from panflow.files.grid import Grid
+from panflow.files.source import grid_of
 from panflow.scene._window import placed, read
-from panflow.scene.grid import Grid
-from panflow.scene.source import grid_of
 
 UTM = CRS.from_epsg(32631)
 HERE = Affine(2.0, 0, 500000, 0, -2.0, 5700000)

@@ -16,21 +16,20 @@ LAYERS = [  # a module may import only from rows above its own
     ("types", "errors"),
     ("registry", "arrays"),
     ("sensors", "ops", "settings"),
-    ("pairs", "inputs"),
+    ("pairs",),
+    ("files", "pictures"),
     ("methods", "transforms", "networks", "indices", "generative"),
-    ("objectives", "runtime"),
-    ("model",),
-    ("replicas", "assessment", "importing", "profile"),
-    ("zoo",),
-    ("api",),
-    ("scene",),
-    ("data",),
-    ("training",),
+    ("objectives",),
+    ("learned",),
+    ("zoo", "assessment"),
+    ("api", "data"),
+    ("scene", "training"),
     ("bench",),
     ("cli",),
     ("__main__",),
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
+WINGS = {"using": {"api", "scene"}, "making": {"data", "training"}}  # neither imports the other
 MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 
 
@@ -60,6 +59,15 @@ def test_imports_run_one_way(module):
     assert part_of(module) in ROW, f"give {part_of(module)} a row in LAYERS"
     for other in imported(module):
         assert ROW[other] < ROW[part_of(module)], f"{module} imports {other}, which is not above it"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_wings_do_not_meet(module):
+    """What makes sharpeners and what uses them know nothing of each other."""
+    for name, wing in WINGS.items():
+        if part_of(module) in wing:
+            others = set().union(*(parts for other, parts in WINGS.items() if other != name))
+            assert not imported(module) & others, f"{module} of the {name} wing imports the other wing"
 
 
 def test_no_layer_is_of_nothing():

@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from panflow import registry
 from panflow.data import synthetic
-from panflow.model import Model
+from panflow.learned.model import Model
 from panflow.ops.degrade import wald
 from panflow.sensors import load
 from panflow.training import recipe

@@ -13,7 +13,7 @@ from panflow.bench.ledger import key
 from panflow.indices import hqnr
 from panflow.indices._case import Case
 from panflow.ops.resample import ms_up
-from panflow.scene import picture
+from panflow.pictures import picture
 from panflow.scene.quicklook import GAMMA, composite
 from panflow.types import Array
 

@@ -19,16 +19,16 @@ LOSS = 1e-4  # of the answer, root mean square: what an exported network may be 
 def command(model, out, bands, size, any_size, overwrite) -> None:
     """Write the network of MODEL (a bundled model or a model file) to OUT.
 
-    The file holds the network alone: its inputs are those that `panflow.inputs` makes of a scene, its answer is in
-    units of the model's transform. It is run by ONNX Runtime on drawn inputs, and kept only if it answers as torch
-    does.
+    The file holds the network alone: its inputs are those that `panflow.learned.inputs` makes of a scene, its answer
+    is in units of the model's transform. It is run by ONNX Runtime on drawn inputs, and kept only if it answers as
+    torch does.
     """
     from panflow import zoo
     from panflow.errors import InputError, MissingInput, OutputExists
-    from panflow.model import Model
-    from panflow.runtime import onnx
-    from panflow.runtime._graph import onnx_bytes, order
-    from panflow.runtime._network import drawn, loss
+    from panflow.learned.model import Model
+    from panflow.learned.runtime import onnx
+    from panflow.learned.runtime._graph import onnx_bytes, order
+    from panflow.learned.runtime._network import drawn, loss
 
     if missing := onnx.missing():
         raise MissingInput(missing)

@@ -22,7 +22,7 @@ def command(file, network, out, sensor, bands, bits, phase, options, licence, ov
     """Read the weights in FILE (no code in it is run) and write a model that `panflow sharpen --method` takes."""
     from panflow import sensors
     from panflow.errors import InputError, OutputExists
-    from panflow.importing import import_checkpoint
+    from panflow.learned.importing import import_checkpoint
     from panflow.settings import value_of
 
     if out.suffix != ".safetensors":

@@ -47,7 +47,7 @@ def _about(kind: str, name: str) -> list[str]:
 
 def _cost(name: str) -> list[str]:
     """Parameters and multiply-adds for 4 and 8 bands (256 x 256 PAN pixels), reach, paper."""
-    from panflow.profile import cost, paper
+    from panflow.learned.cost import cost, paper
 
     four, eight = (cost(name, bands) for bands in (4, 8))
     reach = "global" if four.halo is None else f"local, halo {four.halo}"

@@ -10,10 +10,10 @@ import click
 
 from panflow.cli._options import mib
 from panflow.errors import InputError
-from panflow.scene.sink import COMPRESSIONS, FORMATS
+from panflow.files.sink import COMPRESSIONS, FORMATS
 
 if TYPE_CHECKING:
-    from panflow.scene.product import Product
+    from panflow.files.product import Product
 
 
 @click.command("sharpen", short_help="Sharpen a scene: PAN and MS files in, a file on the PAN grid out.")
@@ -87,7 +87,7 @@ def command(files, method, model, bands, max_memory, quicklook, quiet, as_json, 
 
 def _scene(inputs: list[str]) -> Product:
     """PAN and MS as given, or as found in the one folder or metadata file that was given."""
-    from panflow.scene.product import Product, find
+    from panflow.files.product import Product, find
 
     if not inputs:
         raise InputError("expected PAN, MS and OUT, or a scene folder and OUT")

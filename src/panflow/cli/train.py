@@ -34,7 +34,7 @@ def command(recipe, out, overrides, listed, dry_run, device, quiet) -> None:
         raise click.UsageError("expected a RECIPE: a bundled name (--list) or a TOML file")
     settings = recipes.load(recipe, overrides)
     if dry_run:
-        from panflow.model import build
+        from panflow.learned.model import build
 
         build(settings.sections())  # names and options that do not exist are told now
         click.echo(as_toml(settings.dump()))

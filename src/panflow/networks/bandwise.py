@@ -51,7 +51,7 @@ class Network(nn.Module):
     by all bands.
 
     Bands are folded into the batch; what a band knows of the others is symmetric (means over bands), so the
-    order and number of bands do not matter. Inputs are free of the sensor's units (`panflow.inputs`). The last
+    order and number of bands do not matter. Inputs are free of the sensor's units (`panflow.learned.inputs`). The last
     layer starts at zero: an untrained network is the MTF-GLP injection with the scene's regression gain. The
     state x [B, C, H, W] (in units of the answer) and time t [B] are those of a flow; without one, x = 0, t = 1.
 

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from panflow.errors import InputError
 from panflow.generative.samplers import euler
-from panflow.inputs import NOTHING
-from panflow.types import Batch, Pair
+from panflow.types import NOTHING, Batch, Pair
 
 
 def bare(network: nn.Module) -> nn.Module:

@@ -12,11 +12,11 @@ import numpy as np
 
 from panflow import sensors
 from panflow.errors import InputError
+from panflow.files.image import Image
+from panflow.files.source import Source
 from panflow.indices._case import Case
 from panflow.ops.fill import fill
 from panflow.ops.window import Core, grown
-from panflow.scene._image import Image
-from panflow.scene.source import Source
 from panflow.types import YX, Pair, Sensor
 
 

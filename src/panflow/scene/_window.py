@@ -14,7 +14,7 @@ from rasterio.warp import reproject
 from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
-from panflow.scene.grid import Grid
+from panflow.files.grid import Grid
 
 REACH = 3  # source pixels that cubic resampling needs around a window
 PLANE = CRS.from_epsg(3857)  # stands for the common plane of grids without a CRS

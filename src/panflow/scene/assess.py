@@ -21,20 +21,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from panflow.errors import InputError, OutputError
+from panflow.files.source import sparing
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import Choice, choose
 from panflow.ops.kernels import TAPS
 from panflow.ops.register import Registration
 from panflow.ops.window import Core
+from panflow.pictures.heatmap import heatmap
 from panflow.scene import _eye
 from panflow.scene._judged import Judged
 from panflow.scene._statistics import Parts, Statistic, merge, plain
 from panflow.scene.blocks import overlapped
 from panflow.scene.engine import BASE_MIB, Progress
-from panflow.scene.heatmap import heatmap
 from panflow.scene.memory import peak_mib
 from panflow.scene.offset import correct_shift
-from panflow.scene.source import sparing
 from panflow.types import YX, Sensor
 
 MEMORY = 4096  # MiB that an assessment may use, where nothing is said

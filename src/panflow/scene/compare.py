@@ -15,6 +15,9 @@ from threadpoolctl import threadpool_limits
 from panflow import zoo
 from panflow.arrays import to_numpy
 from panflow.errors import InputError, PanflowError
+from panflow.files.grid import Grid
+from panflow.files.sink import BLOCK
+from panflow.files.source import Source, grid_of, open_dataset, sparing
 from panflow.indices._case import Case
 from panflow.indices._sets import load
 from panflow.ops.degrade import wald
@@ -23,16 +26,14 @@ from panflow.ops.moments import ms_core, pan_core
 from panflow.ops.resample import ms_up
 from panflow.ops.window import Core, tiles
 from panflow.pairs import with_validity
-from panflow.scene import _window, picture
+from panflow.pictures import picture
+from panflow.scene import _window
 from panflow.scene._statistics import plain
 from panflow.scene.blocks import spread
 from panflow.scene.engine import FIT_BLOCKS, Progress
-from panflow.scene.grid import Grid
 from panflow.scene.memory import Peak
 from panflow.scene.offset import correct_shift
 from panflow.scene.quicklook import OVERVIEW, composite, details
-from panflow.scene.sink import BLOCK
-from panflow.scene.source import Source, grid_of, open_dataset, sparing
 from panflow.types import Pair, Sensor, Sharpener
 
 FULL = ("d_lambda_k", "d_s", "hqnr", "d_rho")

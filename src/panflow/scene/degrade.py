@@ -11,11 +11,11 @@ import numpy as np
 from affine import Affine
 
 from panflow.errors import InputError
+from panflow.files.sink import Sink, check_target
+from panflow.files.source import Source, sparing
 from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
 from panflow.scene.offset import correct_shift
-from panflow.scene.sink import Sink, check_target
-from panflow.scene.source import Source, sparing
 from panflow.types import YX, Pair, Sensor
 
 LIMIT = 128_000_000  # PAN pixels of a scene, which is reduced in memory: some 4 GiB of them

@@ -22,6 +22,9 @@ from threadpoolctl import threadpool_limits
 
 from panflow import __version__, zoo
 from panflow.errors import InputError
+from panflow.files.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
+from panflow.files.source import Source, sparing
+from panflow.files.tiff import Tile
 from panflow.ops.register import Registration
 from panflow.ops.resample import STRIP, loops
 from panflow.ops.window import Core, tiles
@@ -29,9 +32,6 @@ from panflow.scene.blocks import overlapped, spread
 from panflow.scene.memory import peak_mib
 from panflow.scene.offset import correct_shift
 from panflow.scene.report import Report
-from panflow.scene.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
-from panflow.scene.source import Source, sparing
-from panflow.scene.tiff import Tile
 from panflow.types import Pair, Sensor, Sharpener, yx
 
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted

@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 
 from panflow.errors import InputError
+from panflow.files.source import Source
 from panflow.ops.register import Registration, register
 from panflow.ops.window import partition
 from panflow.scene.blocks import overlapped, spread
-from panflow.scene.source import Source
 
 WINDOWS = 8, 16  # at least, for scenes that have them, and at most: one for every million MS pixels
 SIDE = 128  # MS pixels

@@ -15,11 +15,11 @@ from PIL import Image
 
 from panflow.arrays import to_numpy
 from panflow.errors import InputError
-from panflow.scene import picture
+from panflow.pictures import picture
 from panflow.types import YX, Band, Sensor
 
 if TYPE_CHECKING:
-    from panflow.scene.source import Source
+    from panflow.files.source import Source
 
 RGB = (660.0, 560.0, 480.0)  # nm
 NEAR = 60.0  # nm within which a band passes for red, green or blue
@@ -192,9 +192,9 @@ def quicklook_file(
     from rasterio.enums import ColorInterp
 
     from panflow import sensors
+    from panflow.files.grid import Grid
+    from panflow.files.source import Layer, Source, grid_of, open_dataset, sparing
     from panflow.scene import _window
-    from panflow.scene.grid import Grid
-    from panflow.scene.source import Layer, Source, grid_of, open_dataset, sparing
 
     source = Source(str(pan_path), [str(spec) for spec in ms_specs], sensor)
     source.close()

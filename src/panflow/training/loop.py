@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from panflow.errors import InputError
-from panflow.model import Model, build, crop
+from panflow.learned.model import Model, build, crop
 from panflow.training import recipe as recipes
 from panflow.training import validation
 from panflow.training.devices import Devices

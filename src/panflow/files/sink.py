@@ -18,8 +18,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from panflow.errors import InputError, OutputError, OutputExists
+from panflow.files.tiff import Tile, Tiles, encode
 from panflow.ops.window import Core
-from panflow.scene.tiff import Tile, Tiles, encode
 
 BLOCK = 512
 COMPRESSIONS = ("none", "deflate", "zstd", "lzw", "lerc")

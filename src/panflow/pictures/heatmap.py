@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from panflow.scene.picture import GAP, INK, PAPER, TEXT, save
+from panflow.pictures.picture import GAP, INK, PAPER, TEXT, save
 
 LONGEST = 1024  # pixels of the picture's map; larger maps are averaged
 BAR = 20  # pixels

@@ -11,7 +11,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from panflow import registry
-from panflow.inputs import IMAGES, shape
+from panflow.learned.inputs import shape
+from panflow.types import IMAGES
 
 
 @dataclass(frozen=True)

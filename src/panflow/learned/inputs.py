@@ -19,7 +19,7 @@ from panflow.ops.kernels import TAPS, Separable
 from panflow.ops.moments import Moments, at_ms
 from panflow.ops.resample import REACH, by_band, decimate, interpolate, lowpass, ms_up, precision, sense
 from panflow.ops.window import Core, grown, ms_window
-from panflow.types import YX, Array, Pair, Sensor, Transform
+from panflow.types import IMAGES, YX, Array, Pair, Sensor, Transform
 
 WINDOW = 2.0  # standard deviation of the window of local regressions, MS pixels
 RADIUS = 6  # where that window ends, MS pixels
@@ -33,8 +33,6 @@ GREATEST = 0.9  # MTF gain that is taken for possible
 FINE = Separable((((0.25, 0.5, 0.25),) * 2,))  # what lies above it is the finest detail of an MS grid
 
 
-IMAGES = {"ms", "ms_up", "pan"}  # inputs that ask for nothing but the transform
-NOTHING = dict.fromkeys(IMAGES)  # what every network can be called with, whether it asks or not
 CONSTANT = {"correlation", "sharpness", "fine_gain", "fine_correlation"}  # one number for a band all over the scene
 
 

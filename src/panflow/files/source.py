@@ -22,10 +22,10 @@ from rasterio.windows import Window
 
 from panflow import sensors
 from panflow.errors import InputError, MissingInput
+from panflow.files.grid import Grid, Placement, place
 from panflow.ops.resample import REACH
 from panflow.ops.window import Core, grown, ms_window, window
 from panflow.pairs import with_validity
-from panflow.scene.grid import Grid, Placement, place
 from panflow.types import YX, Pair, Sensor
 
 CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read once

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from panflow.runtime._network import InTorch
+from panflow.learned.runtime._network import InTorch
 
 
 def missing() -> str | None:

@@ -22,14 +22,15 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from panflow import __version__, inputs, registry
+from panflow import __version__, registry
 from panflow.arrays import is_torch
 from panflow.errors import InputError
 from panflow.generative.noise import Noise
-from panflow.inputs import Gather, Statistics, View, observed
+from panflow.learned import inputs
+from panflow.learned.inputs import Gather, Statistics, View, observed
+from panflow.learned.runtime import bf16, runtime
 from panflow.ops import consistency
 from panflow.ops.window import Core, grown
-from panflow.runtime import bf16, runtime
 from panflow.types import YX, Array, Band, Batch, Pair, Sensor
 
 # PAN pixels a side that a local network works on at once, context aside: what stays in a CPU's cache (FRUGAL: of a
@@ -50,7 +51,7 @@ class Model:
     observed: the sensor with the MTF that the scene shows, where the one that is told does not explain it.
     context: PAN pixels that a model which looks at the whole image is given around a tile instead (its result then
     depends on the tiles); None: the whole image. seed: of the noise that samplers start from and add.
-    engine: what asks the network in its stead (`panflow.runtime`); None: the network itself.
+    engine: what asks the network in its stead (`panflow.learned.runtime`); None: the network itself.
     """
 
     network: Any
@@ -115,7 +116,7 @@ class Model:
         return side * side * bands * 4 * 64 / 2**20
 
     def on(self, name: str) -> Self:
-        """The same model, its network asked by a runtime (`panflow.runtime`), which are of the CPU but for bf16."""
+        """The same model, its network asked by a runtime (`learned.runtime`), which are of the CPU but for bf16."""
         if self.device.type != "cpu":
             if name in ("auto", "torch"):
                 return self

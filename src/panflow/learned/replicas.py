@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any, Self
 
-from panflow.model import Model
+from panflow.learned.model import Model
 from panflow.types import Array, Pair
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from panflow.inputs import NOTHING, shape
+from panflow.learned.inputs import shape
 from panflow.ops.memory import keep_freed
 from panflow.ops.window import Core
+from panflow.types import NOTHING
 
 Inputs = dict[str, Tensor | None]
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 
-from panflow.runtime._graph import Compiled, onnx_bytes
+from panflow.learned.runtime._graph import Compiled, onnx_bytes
 
 
 def missing() -> str | None:

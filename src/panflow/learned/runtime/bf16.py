@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from panflow.runtime._network import InTorch
+from panflow.learned.runtime._network import InTorch
 
 FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of ARM, as Linux names them
 

@@ -9,9 +9,9 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from panflow.errors import GeometryError, InputError
+from panflow.files.grid import Grid
+from panflow.files.source import alpha_band, grid_of, open_dataset
 from panflow.ops.window import Core
-from panflow.scene.grid import Grid
-from panflow.scene.source import alpha_band, grid_of, open_dataset
 
 SLACK = 0.1  # pixels by which grids may miss each other, anywhere in the image
 

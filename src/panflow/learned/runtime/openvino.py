@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from panflow.runtime import bf16
-from panflow.runtime._graph import Compiled, traced
+from panflow.learned.runtime import bf16
+from panflow.learned.runtime._graph import Compiled, traced
 
 
 def missing() -> str | None:

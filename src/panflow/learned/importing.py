@@ -13,7 +13,7 @@ from torch import Tensor
 
 from panflow import registry
 from panflow.errors import InputError, MissingInput
-from panflow.model import Model, build
+from panflow.learned.model import Model, build
 from panflow.types import Sensor
 
 WRAPPERS = ("net", "state_dict", "model", "params", "model_state_dict", "generator")  # what checkpoints nest weights in

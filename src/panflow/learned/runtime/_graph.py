@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from panflow.inputs import NOTHING
-from panflow.runtime._network import Asked
+from panflow.learned.runtime._network import Asked
+from panflow.types import NOTHING
 
 Shapes = tuple[tuple[int, ...], ...]
 OPSET = 17
