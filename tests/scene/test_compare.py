@@ -84,6 +84,19 @@ def test_the_sheet_shows_pan_ms_and_every_method(scene, tmp_path):
     assert first.width == 8 * 264 + 8 and second.width == 3 * 264 + 8
 
 
+@pytest.mark.parametrize(("limit", "offset", "shown"), [(256, 0, 128), (96, 16, 96)])
+def test_the_sheet_names_the_pixels_that_it_shows(scene, tmp_path, monkeypatch, limit, offset, shown):
+    sheet = {}
+    monkeypatch.setattr(module, "SHOWN", limit)
+    monkeypatch.setattr(
+        module.picture, "contact_sheet", lambda crops, titles, *_, **__: sheet.update(crops, titles=titles)
+    )
+    ((top, _, left, _), _), *_ = compare_files(*scene, ["exp"], side=128, crops=1, out=tmp_path, **EXACT).crops
+    y, x = top + offset, left + offset
+    assert sheet["titles"] == [f"most textured: {shown} x {shown} PAN pixels from row {y}, column {x}"]
+    np.testing.assert_array_equal(sheet["PAN"][0][0], read(scene[0])[0, y : y + shown, x : x + shown])
+
+
 def test_a_method_that_cannot_serve_is_reported(scene, monkeypatch):
     def refuse(pair):
         raise InputError("not for this scene")

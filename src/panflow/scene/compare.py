@@ -261,25 +261,37 @@ def _sheets(
     """Contact sheets: the middles of the crops in rows; PAN, MS interpolated and methods in columns."""
     folder.mkdir(parents=True, exist_ok=True)
     color, own = list(composite(source.sensor.bands)), [pan_core(pair) for pair in full.crops]
+    middles = [_middle(core) for core, _ in chosen]
     first = {
         "PAN": [pair.pan[0][(..., *at)] for pair, at in zip(full.crops, own)],
         "MS, interpolated": [ms_up(pair)[0, color][(..., *at)] for pair, at in zip(full.crops, own)],
     }
-    titles = [f"{title}: {SHOWN} PAN pixels in the middle of rows {t} to {b}, columns {l} to {r}"
-              for (t, b, l, r), title in chosen]  # fmt: skip
+    titles = [f"{title}: {b - t} x {r - l} PAN pixels from row {t}, column {l}"
+              for (t, b, l, r), (_, title) in zip(middles, chosen)]  # fmt: skip
     names, written = list(images), []
     for k in range(0, len(names), COLUMNS):
         columns = first | {name: [image[color] for image in images[name]] for name in names[k : k + COLUMNS]}
         path = folder / f"crops-{k // COLUMNS + 1}.png"
-        shown = {name: [_middle(image) for image in row] for name, row in columns.items()}
+        shown = {
+            name: [_cut(image, core, middle) for image, (core, _), middle in zip(row, chosen, middles)]
+            for name, row in columns.items()
+        }
         picture.contact_sheet(shown, titles, path, SHOWN, gamma=1.5)
         written.append(str(path))
     return written
 
 
-def _middle(image: np.ndarray) -> np.ndarray:
-    top, left = (max(0, (n - SHOWN) // 2) for n in image.shape[1:])
-    return image[:, top : top + SHOWN, left : left + SHOWN]
+def _middle(core: Core) -> Core:
+    """The middle of a crop that its sheet shows, SHOWN pixels a side where it is larger."""
+    top, bottom, left, right = core
+    y, x = (max(0, (n - SHOWN) // 2) for n in (bottom - top, right - left))
+    return top + y, min(bottom, top + y + SHOWN), left + x, min(right, left + x + SHOWN)
+
+
+def _cut(image: np.ndarray, core: Core, inner: Core) -> np.ndarray:
+    """The part of a crop's image [C, H, W] that lies in `inner`."""
+    rows, columns = (slice(inner[k] - core[k], inner[k + 1] - core[k]) for k in (0, 2))
+    return image[:, rows, columns]
 
 
 __all__ = ["Comparison", "Score", "compare_files"]
