@@ -1,64 +1,38 @@
 """Kernels: the toolbox's numbers, and what an interpolating function and a low-pass must be."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recordings import DRAWN, blocks
 
 from panflow.ops import kernels
 from panflow.ops.kernels import TAPS
 
-SENSORS = ("QB", "IKONOS", "GeoEye1", "WV4", "WV2", "WV3")
-N = np.arange(TAPS) - TAPS // 2
-# taps at radius exactly 20 fall in or out of the toolbox's window by rounding, 1.5e-10 (golden.md, section 5)
-DEFINED = N[:, None] ** 2 + N[None, :] ** 2 != (TAPS // 2) ** 2
+
+def assert_kernel(kernel, case, name):
+    """Of the symmetric kernel the quarter from its centre on, and the sum of all taps, are recorded.
+
+    Taps at radius exactly 20 fall in or out of the toolbox's window by rounding, 1.5e-10 (golden.md, section 5).
+    """
+    n = np.arange(TAPS // 2 + 1)
+    defined = n[:, None] ** 2 + n[None, :] ** 2 != (TAPS // 2) ** 2
+    difference = np.abs(kernel[..., TAPS // 2 :, TAPS // 2 :] - case[f"kernel_{name}_quarter"])
+    assert difference[..., defined].max() < 1e-12
+    assert difference.max() < 2e-10
+    assert np.abs(kernel.sum((-2, -1)) - case[f"kernel_{name}_sum"]).max() < 12 * 2e-10
 
 
-@pytest.fixture(scope="module")
-def blocks(shared):
-    return shared / "golden/classical/blocks"
-
-
-@pytest.fixture(scope="module")
-def recorded(blocks):
-    return np.load(blocks / "kernels.npz")
-
-
-@pytest.fixture(scope="module")
-def gains(blocks):
-    return json.loads((blocks / "mtf_gains.json").read_text())
-
-
-def assert_kernel(found, expected):
-    assert np.abs(found - expected)[DEFINED].max() < 1e-12
-    assert np.abs(found - expected).max() < 2e-10
-
-
-@pytest.mark.parametrize("sensor", SENSORS)
-def test_mtf_filters_of_the_bands(sensor, recorded, gains):
-    expected = recorded[f"kernel_ms_{sensor}"]
-    for band, gain in enumerate(gains["ms"][sensor]):
-        assert_kernel(kernels.gaussian_window_design(gain, (4.0, 4.0)), expected[..., band])
-
-
-@pytest.mark.parametrize("sensor", [*SENSORS, "none"])
-def test_mtf_filters_of_pan(sensor, recorded, gains):
-    found = kernels.gaussian_window_design(gains["pan"][sensor], (4.0, 4.0))
-    assert_kernel(found, recorded[f"kernel_pan_{sensor}"])
-
-
-def test_mtf_filters_at_ratio_2(recorded, gains):
-    for band, gain in enumerate(gains["ms"]["WV2"]):
-        found = kernels.gaussian_window_design(gain, (2.0, 2.0))
-        assert_kernel(found, recorded["kernel_ms_WV2_ratio2"][..., band])
-
-
-def test_generic_lowpass(recorded):
-    expected = recorded["kernel_lpgauss_ratio4"]
-    assert_kernel(kernels.gaussian_window_design(0.3, (4.0, 4.0), points=TAPS), expected)
-    assert np.abs(kernels.generic_lowpass((4.0, 4.0)).full() - expected).max() < 1e-9  # as a separable sum
+@pytest.mark.parametrize("case", DRAWN)
+def test_filters_of_the_toolbox(case):
+    recorded = blocks(case)
+    sensor, ratio = recorded.pair.sensor, (4.0, 4.0)
+    bands = [kernels.gaussian_window_design(gain, ratio) for gain in sensor.gains]
+    assert_kernel(np.stack(bands), recorded, "ms")
+    assert_kernel(kernels.gaussian_window_design(sensor.pan.mtf, ratio), recorded, "pan")
+    lowpass = kernels.gaussian_window_design(0.3, ratio, points=TAPS)
+    assert_kernel(lowpass, recorded, "lpgauss")
+    assert np.abs(kernels.generic_lowpass(ratio).full() - lowpass).max() < 1e-9  # as a separable sum
 
 
 @given(st.floats(0.05, 0.6), st.floats(1.5, 8), st.floats(1.5, 8))

@@ -2,29 +2,19 @@
 
 import numpy as np
 import pytest
+from recordings import BLOCKS, TOOLBOX, blocks
 
 import panflow
 from panflow.errors import InputError
 
 
-@pytest.mark.parametrize("name, sensor", [("wv2", "worldview2"), ("ik", "ikonos")])
-def test_is_the_toolbox_protocol(name, sensor, shared):
-    blocks = np.load(shared / f"golden/classical/blocks/blocks_{name}.npz")
-    ms = np.moveaxis(blocks["MS"].astype(float), -1, 0)
-    reduced = panflow.degrade(blocks["PAN"].astype(float), ms, sensor=sensor, phase="toolbox")
-    assert np.abs(reduced.ms - np.moveaxis(blocks["resize_images_MS"], -1, 0)).max() < 1e-6
-    assert np.abs(reduced.pan[0] - blocks["resize_images_PAN"]).max() < 1e-9
-    assert np.array_equal(reduced.reference, ms)
-
-
-@pytest.mark.parametrize("case", ["wv2_rr256", "ik_rr320"])
-def test_is_the_toolbox_protocol_on_whole_cases(case, shared):
-    data = np.load(shared / f"golden/classical/{case}/inputs.npz")
-    sensor = {"wv2": "worldview2", "ik_": "ikonos"}[case[:3]]
-    ms = np.moveaxis(data["MS"].astype(float), -1, 0)
-    reduced = panflow.degrade(data["PAN"].astype(float), ms, sensor=sensor, phase="toolbox")
-    assert np.abs(reduced.ms - np.moveaxis(data["MS_LR"], -1, 0)).max() < 1e-6
-    assert np.abs(reduced.pan[0] - data["PAN_LR"]).max() < 1e-9
+@pytest.mark.parametrize("name", BLOCKS)
+def test_is_the_toolbox_protocol(name):
+    case = blocks(name)
+    reduced = panflow.degrade(case.pair.pan[0, 0], case.pair.ms[0], sensor=case.pair.sensor, **TOOLBOX)
+    assert case.off("resize_images_MS", reduced.ms) < 1e-6
+    assert case.off("resize_images_PAN", reduced.pan) < 1e-9
+    assert np.array_equal(reduced.reference, case.pair.ms[0])
 
 
 @pytest.mark.parametrize("phase", ["corner", "centre", (0.4, 2.7), [(1.5, 1.5), (0.0, 2.0), (-1.0, 3.0)]])
