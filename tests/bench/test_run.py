@@ -153,7 +153,7 @@ def test_evaluations_are_counted_per_image():
     pair = images._scene(plans.Data("drawn", "ikonos", size=64), 0)
     for _ in range(2):
         model.fit([pair])(pair)
-    assert model.evaluations == model.objective.steps == len(asked) / 2
+    assert model.evaluations == model.objective.options.steps == len(asked) / 2
 
 
 def test_memory_beyond_the_start_is_measured():

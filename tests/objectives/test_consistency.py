@@ -5,7 +5,7 @@ import torch
 from toys import Gain, Oracle, flat, loss_of
 
 from panflow.errors import UnknownName
-from panflow.objectives.consistency import Objective
+from panflow.objectives.consistency import Objective, Options
 
 STARTS = pytest.mark.parametrize("start", ["ms", "noise"])
 
@@ -15,14 +15,14 @@ def test_nothing_moves_at_the_truth(start):
     """F(z, 0) = z whatever the network answers."""
     batch = flat(2)
     z = batch.target
-    found = Objective(start, scale=2.0).arrival(Gain(3.0), batch, z, torch.zeros(2))
+    found = Objective(Options(start, scale=2.0)).arrival(Gain(3.0), batch, z, torch.zeros(2))
     assert torch.equal(found, z)
 
 
 @STARTS
 def test_the_exact_velocity_is_consistent(start):
     batch = flat(64, std=0.5)
-    objective = Objective(start, scale=0.5)
+    objective = Objective(Options(start, scale=0.5))
 
     class Algebra(Oracle):
         """The line through z at t: x1 - start, in the objective's words."""
@@ -42,9 +42,9 @@ def test_the_exact_velocity_is_consistent(start):
 def test_loss_of_a_linear_network_from_ms():
     """F(z) = z + t g z, z = (1 - t) x1; N = 1 has t = 1, t' = 0 alone: F = 0 at t = 1 against x1, which costs 1."""
     batch = flat(32)
-    objective = Objective("ms", first=1, last=1)
+    objective = Objective(Options("ms", first=1, last=1))
     assert loss_of(objective, objective.players(Gain(0.7)), batch).item() == pytest.approx(1, rel=1e-5)
-    objective, network = Objective("ms", first=2, last=2, ema=1.0), Gain(0.7)
+    objective, network = Objective(Options("ms", first=2, last=2, ema=1.0)), Gain(0.7)
     players = objective.players(network)
     network.gain.data.fill_(0.2)
     loss = loss_of(objective, players, batch)
@@ -60,7 +60,7 @@ def test_loss_of_a_linear_network_from_ms():
 
 
 def test_neighbours_share_their_noise():
-    batch, objective, network = flat(16, std=0.5), Objective("noise", first=4, last=4, scale=0.5), Gain(0.1)
+    batch, objective, network = flat(16, std=0.5), Objective(Options("noise", first=4, last=4, scale=0.5)), Gain(0.1)
     players = objective.players(network)
     loss_of(objective, players, batch)
     (z, t), (earlier, before) = network.asked[0], players["average"].asked[0]
@@ -73,7 +73,7 @@ def test_neighbours_share_their_noise():
 
 
 def test_intervals_grow_and_the_average_slows_down():
-    objective = Objective(first=20, last=150, ema=0.9)
+    objective = Objective(Options(first=20, last=150, ema=0.9))
     assert [objective.intervals(p) for p in (0.0, 0.5, 1.0)] == [20, 108, 150]
     batch, network = flat(2), Gain(1.0)
     for progress, decay in ((0.0, 0.9), (1.0, 0.9 ** (20 / 150))):
@@ -87,7 +87,9 @@ def test_one_step():
     """From noise the answer itself; from ms the answer at zero."""
     batch = flat(2)
     network = Gain(0.5)
-    torch.testing.assert_close(Objective("noise", scale=2.0).predict(network, batch), 0.5 * network.asked[0][0])
-    assert not Objective("ms").predict(network, batch).any()
+    torch.testing.assert_close(
+        Objective(Options("noise", scale=2.0)).predict(network, batch), 0.5 * network.asked[0][0]
+    )
+    assert not Objective(Options("ms")).predict(network, batch).any()
     with pytest.raises(UnknownName, match="'noise'"):
-        Objective("nosie")
+        Objective(Options("nosie"))

@@ -13,6 +13,14 @@ from panflow.objectives import flow_matching, regression
 RNG = torch.Generator()
 
 
+def flow(*args, **options) -> flow_matching.Objective:
+    return flow_matching.Objective(flow_matching.Options(*args, **options))
+
+
+def regress(norm: str = "l1") -> regression.Objective:
+    return regression.Objective(regression.Options(norm))
+
+
 @pytest.fixture(scope="module")
 def batch():
     return batch_of(place(0, batch=8))
@@ -28,7 +36,7 @@ def only(objective, network, batch, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize(("norm", "power"), [("l1", 1), ("l2", 2)])
 def test_regression(batch, norm, power):
-    objective = regression.Objective(norm)
+    objective = regress(norm)
     network = Denoiser()
     error = objective.predict(network, batch) - batch.target
     assert torch.allclose(only(objective, network, batch), (error.abs() ** power).mean())
@@ -39,7 +47,7 @@ def test_regression(batch, norm, power):
 def test_networks_without_state_see_only_the_inputs(batch):
     plain, denoiser = Plain(), Denoiser()
     denoiser.load_state_dict(plain.state_dict())
-    objective = regression.Objective()
+    objective = regress()
     assert torch.equal(objective.predict(plain, batch), objective.predict(denoiser, batch))
 
 
@@ -51,7 +59,7 @@ def test_masked_pixels_do_not_count(batch):
         target=torch.where(mask, batch.target, torch.tensor(1e3)),
         pair=replace(batch.pair, pan_valid=mask),
     )
-    for objective in (regression.Objective("l2"), flow_matching.Objective(t_law="one", sigma=1.0)):
+    for objective in (regress("l2"), flow(t_law="one", sigma=1.0)):
         assert only(objective, Oracle(batch.target), spoilt) == 0
         shifted = only(objective, Oracle(batch.target + 0.5), spoilt)
         assert torch.allclose(shifted, torch.tensor(0.25))
@@ -60,14 +68,14 @@ def test_masked_pixels_do_not_count(batch):
 
 
 def test_flow_of_nothing_costs_one(batch):
-    objective = flow_matching.Objective()
+    objective = flow()
     loss = only(objective, Oracle(torch.zeros_like(batch.target)), batch)
     assert loss.item() == pytest.approx(1, abs=1e-5)
     assert objective.log["sigma"] == pytest.approx(batch.target.square().mean().sqrt().item(), rel=1e-5)
 
 
 def test_energy_is_a_mean_that_forgets(batch):
-    objective = flow_matching.Objective()
+    objective = flow()
     energy = objective.flow.energy
     energy.memory = 10
     for scale in (1.0, 2.0, 3.0):
@@ -76,14 +84,14 @@ def test_energy_is_a_mean_that_forgets(batch):
     for _ in range(200):
         energy(torch.zeros(1, 1, 2, 2))
     assert energy.value.item() < 1e-6
-    again = flow_matching.Objective()
+    again = flow()
     again.load_state_dict(objective.state_dict())
     assert again.flow.energy.value == energy.value and again.flow.energy.count == 203
 
 
 def test_a_given_sigma_is_used(batch):
     zero = Oracle(torch.zeros_like(batch.target))
-    loss = only(flow_matching.Objective(sigma=0.5), zero, batch)
+    loss = only(flow(sigma=0.5), zero, batch)
     assert torch.allclose(loss, batch.target.square().mean() / 0.25)
 
 
@@ -95,7 +103,7 @@ def test_the_flow_is_drawn_from_the_line(batch):
             seen.update(x=x, t=t)
             return self.truth
 
-    objective = flow_matching.Objective(p1=0.5)
+    objective = flow(p1=0.5)
     loss = only(objective, Watch(batch.target), batch, seed=5)
     t = draw_times("mix", 8, torch.Generator().manual_seed(5), 0.5)
     assert 0 < (t == 1).sum() < 8  # or the next lines would say little
@@ -105,10 +113,10 @@ def test_the_flow_is_drawn_from_the_line(batch):
 
 
 def test_the_log_tells_times_apart_and_leaves_out_what_was_not_there(batch):
-    objective = flow_matching.Objective(t_law="one")
+    objective = flow(t_law="one")
     only(objective, Denoiser(), batch)
     assert "flow_at_1" in objective.log and "flow_before_1" not in objective.log
-    objective = flow_matching.Objective(t_law="uniform")
+    objective = flow(t_law="uniform")
     only(objective, Denoiser(), batch)
     assert "flow_before_1" in objective.log and not {"flow_at_1", "gain"} & set(objective.log)
 
@@ -118,34 +126,34 @@ def test_the_exact_velocity_costs_nothing_on_the_bridge(batch):
         def forward(self, x, t, **inputs):
             return (self.truth - x) / t[:, None, None, None]
 
-    objective = flow_matching.Objective(t_law="uniform", bridge_sigma=0.5)
+    objective = flow(t_law="uniform", bridge_sigma=0.5)
     assert only(objective, Algebra(batch.target), batch).item() == pytest.approx(0, abs=1e-8)
     assert only(objective, Oracle(batch.target), batch).item() > 0.01
 
 
 @pytest.mark.parametrize("steps", [1, 4, 20])
 def test_prediction_with_the_exact_velocity(batch, steps):
-    found = flow_matching.Objective(steps=steps).predict(Oracle(batch.target), batch)
+    found = flow(steps=steps).predict(Oracle(batch.target), batch)
     assert torch.allclose(found, batch.target, atol=1e-5)
 
 
 def test_one_step_is_the_answer_at_t_1(batch):
     network = Denoiser()
     zero, one = torch.zeros_like(batch.target), torch.ones(8)
-    objective = flow_matching.Objective()
+    objective = flow()
     assert torch.equal(objective.predict(network, batch), network(zero, one, ms=None, **batch.inputs))
     assert not torch.equal(objective.predict(network, batch, steps=2), objective.predict(network, batch))
 
 
 def test_draws_follow_the_seed(batch):
-    objective, network = flow_matching.Objective(), Denoiser()
+    objective, network = flow(), Denoiser()
     one, same, other = (only(objective, network, batch, seed).item() for seed in (1, 1, 2))
     assert one == pytest.approx(same, rel=1e-6) and one != pytest.approx(other, rel=1e-4)
 
 
 def test_learning_takes_the_loss_down(batch):
     torch.manual_seed(0)
-    objective, network = flow_matching.Objective(t_law="one"), Denoiser()
+    objective, network = flow(t_law="one"), Denoiser()
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     for _ in range(60):
         optimiser.zero_grad()
@@ -156,16 +164,16 @@ def test_learning_takes_the_loss_down(batch):
 
 def test_what_cannot_be_is_refused(batch):
     with pytest.raises(InputError, match='set t_law = "one"'):
-        flow_matching.Objective().players(Plain(), 4)
-    objective = flow_matching.Objective(t_law="one")
+        flow().players(Plain(), 4)
+    objective = flow(t_law="one")
     only(objective, Plain(), batch)
     with pytest.raises(InputError, match="answers in one step, not in 5"):
         objective.predict(Plain(), batch, steps=5)
     image = Denoiser()
     image.predicts = "image"
     with pytest.raises(InputError, match="predicts the image"):
-        flow_matching.Objective().players(image, 4)
+        flow().players(image, 4)
     with pytest.raises(InputError, match="no reference"):
-        only(regression.Objective(), Plain(), replace(batch, target=None))
+        only(regress(), Plain(), replace(batch, target=None))
     with pytest.raises(UnknownName, match="'uniform'"):
-        flow_matching.Objective(t_law="unifrom")
+        flow(t_law="unifrom")

@@ -9,7 +9,7 @@ from toys import RNG, flat
 
 from panflow.objectives import gan, neural_ot
 
-BOTH = pytest.mark.parametrize("make", [neural_ot.Objective, gan.Objective], ids=["neural_ot", "gan"])
+BOTH = pytest.mark.parametrize("game", [neural_ot, gan], ids=["neural_ot", "gan"])
 W, SHARE, SLOPE = 0.3, 0.6, 0.7
 
 
@@ -36,9 +36,9 @@ class Tilted(nn.Module):
         return self.slope * x[:, :, 0].mean((1, 2, 3))
 
 
-def play(make, batch, seed=0, **options):
+def play(game, batch, seed=0, **options):
     """The losses of a step at t = 1, the players."""
-    objective = make(w=W, t_law=options.pop("t_law", "one"), **options)
+    objective = game.Objective(game.Options(w=W, t_law=options.pop("t_law", "one"), **options))
     players = {"net": Scaled(batch.target), "critic": Tilted()}
     return dict(objective.losses(players, batch, RNG.manual_seed(seed))), players, objective
 
@@ -55,7 +55,7 @@ def means(batch):
 
 
 def test_gan_in_closed_form(batch, means):
-    losses, players, _ = play(gan.Objective, batch, r1=0.8, r1_every=1)
+    losses, players, _ = play(gan, batch, r1=0.8, r1_every=1)
     fake, real = SLOPE * SHARE * means, SLOPE * means
     torch.testing.assert_close(losses["net"], (1 - SHARE) ** 2 + W * softplus(-fake).mean())
     penalty = SLOPE**2 / 64  # 64 pixels, each with the slope over 64
@@ -66,7 +66,7 @@ def test_gan_in_closed_form(batch, means):
 
 
 def test_neural_ot_in_closed_form(batch, means):
-    losses, players, _ = play(neural_ot.Objective, batch, tau=0.2, r1=0.8, t_steps_per_v=1)
+    losses, players, _ = play(neural_ot, batch, tau=0.2, r1=0.8, t_steps_per_v=1)
     torch.testing.assert_close(losses["net"], (1 - SHARE) ** 2 + W * (0.2 * SHARE**2 - SLOPE * SHARE * means.mean()))
     moved = SLOPE * (SHARE - 1) * means.mean() - 0.2 * SHARE**2  # the cost is a constant to the critic
     torch.testing.assert_close(losses["critic"], moved + 0.5 * 0.8 * SLOPE**2 / 64)
@@ -75,8 +75,8 @@ def test_neural_ot_in_closed_form(batch, means):
 
 
 @BOTH
-def test_each_player_learns_from_its_own_loss_only(batch, make):
-    objective = make(w=W, **({"t_steps_per_v": 1} if make is neural_ot.Objective else {}))
+def test_each_player_learns_from_its_own_loss_only(batch, game):
+    objective = game.Objective(game.Options(w=W, **({"t_steps_per_v": 1} if game is neural_ot else {})))
     players = {"net": Scaled(batch.target), "critic": Tilted()}
     for player, loss in objective.losses(players, batch, RNG.manual_seed(0)):
         loss.backward()
@@ -87,8 +87,8 @@ def test_each_player_learns_from_its_own_loss_only(batch, make):
 
 
 @BOTH
-def test_without_weight_there_is_no_critic(batch, make):
-    objective, network = make(w=0.0, t_law="one"), Scaled(batch.target)
+def test_without_weight_there_is_no_critic(batch, game):
+    objective, network = game.Objective(game.Options(w=0.0, t_law="one")), Scaled(batch.target)
     players = objective.players(network, 1)
     assert set(players) == {"net"}
     losses = dict(objective.losses(players, batch, RNG.manual_seed(0)))
@@ -96,8 +96,8 @@ def test_without_weight_there_is_no_critic(batch, make):
 
 
 @BOTH
-def test_the_game_is_turned_up(batch, make):
-    objective = make(w=W, t_law="one", begin=0.2, ramp=0.4)
+def test_the_game_is_turned_up(batch, game):
+    objective = game.Objective(game.Options(w=W, t_law="one", begin=0.2, ramp=0.4))
     players = {"net": Scaled(batch.target), "critic": Tilted()}
     plain, half, whole = (
         dict(objective.losses(players, batch, RNG.manual_seed(0), progress=p))["net"].item() for p in (0.1, 0.4, 0.9)
@@ -107,7 +107,7 @@ def test_the_game_is_turned_up(batch, make):
 
 
 def test_the_potential_waits_for_ten_steps_of_the_network(batch):
-    objective = neural_ot.Objective()
+    objective = neural_ot.Objective(neural_ot.Options())
     players = objective.players(Scaled(batch.target), 1)
     turns = [[name for name, _ in objective.losses(players, batch, RNG.manual_seed(k))] for k in range(20)]
     assert [len(names) for names in turns] == ([1] * 9 + [2]) * 2
@@ -116,7 +116,7 @@ def test_the_potential_waits_for_ten_steps_of_the_network(batch):
 
 def test_noised_images_are_compared_at_an_earlier_time():
     batch, b = flat(400), 0.5
-    _, players, objective = play(gan.Objective, batch, t_law="mix", bridge_sigma=b, back=0.4, r1=0.0)
+    _, players, objective = play(gan, batch, t_law="mix", bridge_sigma=b, back=0.4, r1=0.0)
     (persuaded, when), (fake, again), (real, _) = players["critic"].seen
     assert torch.equal(persuaded, fake) and torch.equal(when, again)
     assert when.max().item() == pytest.approx(0.6) and when.min() >= 0.001  # of the members at t = 1

@@ -13,12 +13,17 @@ def batch():
     return batch_of(place(0))
 
 
+def default(name: str):
+    module = registry.get("objectives", name)
+    return module.Objective(module.Options())
+
+
 def train(name: str, batch, stop: int | None = None, steps: int = 6) -> dict[str, torch.Tensor]:
     """All players' weights after some steps; `stop`: the run ends there and a new one takes up its state."""
 
     def fresh():
         torch.manual_seed(0)
-        objective = registry.get("objectives", name).Objective()
+        objective = default(name)
         players = objective.players(Denoiser(), batch.pair.bands)
         return objective, players, {key: torch.optim.SGD(p.parameters(), 1e-2) for key, p in players.items()}
 
@@ -39,7 +44,7 @@ def train(name: str, batch, stop: int | None = None, steps: int = 6) -> dict[str
 
 @pytest.mark.parametrize("name", registry.names("objectives"))
 def test_promises_of_every_objective(name, batch):
-    objective, network = registry.get("objectives", name).Objective(), Denoiser()
+    objective, network = default(name), Denoiser()
     players = objective.players(network, 4)
     assert players["net"] is network
     for key, loss in objective.losses(players, batch, torch.Generator().manual_seed(0)):

@@ -11,7 +11,7 @@ from torch import nn
 from panflow.errors import InputError, UnknownName
 from panflow.objectives import flow_matching
 from panflow.objectives._pan import Modulation, spectral
-from panflow.objectives.otfm import CONJUGATES, Objective
+from panflow.objectives.otfm import CONJUGATES, Objective, Options
 from panflow.ops.degrade import wald
 from panflow.ops.resample import ms_up
 from panflow.pairs import make_pair
@@ -115,7 +115,7 @@ def test_pan_terms_leave_out_what_is_invalid(batch):
 
 @pytest.mark.parametrize(("f", "value"), [("exp", 2.0), ("softplus", 1.3863), ("identity", 0.0), ("chi2", 0.0)])
 def test_the_game_starts_even(batch, f, value):
-    objective = Objective(f=f, **BARE)
+    objective = Objective(Options(f=f, **BARE))
     losses, _ = turns(objective, Denoiser(), batch, quiet=True)
     assert losses["critic"].item() == pytest.approx(value, abs=1e-4)
 
@@ -135,7 +135,7 @@ def test_exp_is_linear_where_it_would_explode():
 
 
 def test_each_loss_moves_its_own_player(batch):
-    objective, network = Objective(), Denoiser()
+    objective, network = Objective(Options()), Denoiser()
     players = objective.players(network, 4)
     turn = objective.losses(players, batch, torch.Generator().manual_seed(0))
     _, loss = next(turn)
@@ -152,7 +152,7 @@ def test_each_loss_moves_its_own_player(batch):
 def test_the_losses_are_those_of_the_algorithm(batch):
     """Against a second calculation, at t = 1 with a critic that sees the residual alone."""
     w, tau = 0.3, 0.2
-    objective = Objective(w=w, tau=tau, lambda_spec=0.0, lambda_spat=0.0, r1=0.0, t_law="one", sigma=0.5)
+    objective = Objective(Options(w=w, tau=tau, lambda_spec=0.0, lambda_spat=0.0, r1=0.0, t_law="one", sigma=0.5))
     network = Denoiser()
     losses, players = turns(objective, network, batch)
     critic, energy = players["critic"], 0.25
@@ -172,7 +172,7 @@ def test_the_losses_are_those_of_the_algorithm(batch):
 @pytest.mark.parametrize(("estimate", "exact"), [("path", True), ("start", True), ("sum", False)])
 def test_where_the_exact_velocity_arrives(batch, estimate, exact):
     """At the truth, so that fakes score like reals; but not by the sum that Algorithm 1 prints."""
-    objective = Objective(estimate=estimate, t_law="uniform", **BARE)
+    objective = Objective(Options(estimate=estimate, t_law="uniform", **BARE))
     turns(objective, Oracle(batch.target), batch)
     alike = objective.log["v_fake"] == pytest.approx(objective.log["v_real"], abs=1e-5)
     assert alike is exact
@@ -182,7 +182,7 @@ def test_estimates_differ_where_the_velocity_is_not_exact(batch):
     found = []
     for estimate in ("path", "start"):
         torch.manual_seed(0)
-        turns(objective := Objective(estimate=estimate, t_law="uniform", **BARE), Denoiser(), batch)
+        turns(objective := Objective(Options(estimate=estimate, t_law="uniform", **BARE)), Denoiser(), batch)
         found.append(objective.log["v_fake"])
     assert found[0] != pytest.approx(found[1], abs=1e-4)
 
@@ -190,7 +190,7 @@ def test_estimates_differ_where_the_velocity_is_not_exact(batch):
 def test_the_shrinkage_law(batch):
     """|s - x1|^2 + w tau |s|^2 is smallest at x1 / (1 + w tau): the weights of the paper cost half of the detail."""
     for w, tau in ((1.0, 1.0), (0.1, 0.5)):
-        objective = Objective(w=w, tau=tau, lambda_spec=0.0, lambda_spat=0.0, r1=0.0, t_law="one")
+        objective = Objective(Options(w=w, tau=tau, lambda_spec=0.0, lambda_spat=0.0, r1=0.0, t_law="one"))
         network = Scaled(batch.target, 1 / (1 + w * tau))
         turns_, _ = turns(objective, network, batch, quiet=True)
         turns_["net"].backward()
@@ -204,9 +204,9 @@ def test_the_shrinkage_law(batch):
 
 def test_pan_terms_outside_the_dial(batch):
     network = Scaled(batch.target, 0.5)
-    plain = flow_matching.Objective(t_law="one")
+    plain = flow_matching.Objective(flow_matching.Options(t_law="one"))
     [(_, flow)] = plain.losses({"net": network}, batch)
-    objective = Objective(w=0.0, t_law="one", outer_spec=2.0, outer_spat=3.0)
+    objective = Objective(Options(w=0.0, t_law="one", outer_spec=2.0, outer_spat=3.0))
     losses, players = turns(objective, network, batch)
     assert set(players) == {"net"} == set(losses)
     energy, fused = plain.flow.energy.value, batch.ms_up + batch.unit * 0.5 * batch.target
@@ -219,13 +219,15 @@ def test_pan_terms_outside_the_dial(batch):
 
 def test_without_w_it_is_flow_matching(batch):
     network = Denoiser()
-    [(_, flow)] = flow_matching.Objective().losses({"net": network}, batch, torch.Generator().manual_seed(3))
-    losses, _ = turns(Objective(w=0.0), network, batch, seed=3)
+    [(_, flow)] = flow_matching.Objective(flow_matching.Options()).losses(
+        {"net": network}, batch, torch.Generator().manual_seed(3)
+    )
+    losses, _ = turns(Objective(Options(w=0.0)), network, batch, seed=3)
     assert torch.equal(losses["net"], flow)
 
 
 def test_the_dial_is_turned_up_after_its_beginning(batch):
-    objective = Objective(w=0.4, begin=0.5, ramp=0.2)
+    objective = Objective(Options(w=0.4, begin=0.5, ramp=0.2))
     assert set(turns(objective, Denoiser(), batch, progress=0.4)[0]) == {"net"}
     found = []
     for progress in (0.5, 0.6, 0.9):
@@ -236,8 +238,8 @@ def test_the_dial_is_turned_up_after_its_beginning(batch):
 
 def test_the_penalty_is_lazy_and_counts_for_the_steps_between(batch):
     torch.manual_seed(0)
-    objective = Objective(r1=0.7, r1_every=3)
-    plain = Objective(r1=0.0)
+    objective = Objective(Options(r1=0.7, r1_every=3))
+    plain = Objective(Options(r1=0.0))
     players = objective.players(Denoiser(), 4)
     gaps = []
     for step in range(6):
@@ -248,15 +250,15 @@ def test_the_penalty_is_lazy_and_counts_for_the_steps_between(batch):
         if step % 3 == 2:
             assert gaps[-1] == pytest.approx(0.5 * 0.7 * 3 * objective.log["r1"], rel=1e-3)
     assert [gap > 0 for gap in gaps] == [False, False, True] * 2
-    again = Objective(r1=0.7, r1_every=3)
+    again = Objective(Options(r1=0.7, r1_every=3))
     again.load_state_dict(objective.state_dict())
-    assert again.game.step == 6
+    assert again.step == 6
 
 
 @pytest.mark.parametrize("critic", ["folded", "joint"])
 @pytest.mark.parametrize("condition", [True, False])
 def test_critics(batch, critic, condition):
-    objective = Objective(critic=critic, condition_critic=condition)
+    objective = Objective(Options(critic=critic, condition_critic=condition))
     losses, _ = turns(objective, Denoiser(), batch)
     (losses["net"] + losses["critic"]).backward()
     assert {"v_real", "v_fake", "cost", "transport", "spec", "spat", "gain", "energy", "sigma", "w"} <= set(
@@ -265,7 +267,7 @@ def test_critics(batch, critic, condition):
 
 
 def test_a_folded_critic_serves_any_number_of_bands(batch):
-    objective = Objective()
+    objective = Objective(Options())
     players = objective.players(Denoiser(), None)
     eight = batch_of(place(2, batch=2, bands=8))
     for seen in (batch, eight):
@@ -274,13 +276,13 @@ def test_a_folded_critic_serves_any_number_of_bands(batch):
 
 
 def test_the_paper_reading(batch):
-    objective = Objective("paper", r1=0.5)
-    o = objective.reading
+    objective = Objective(Options.of(reading="paper", r1=0.5))
+    o = objective.options
     assert (o.w, o.tau, o.lambda_spec, o.lambda_spat, o.f, o.t_law) == (1, 1, 1, 1, "exp", "uniform")
     assert o.estimate == "sum" and o.sigma == 1 and o.critic_norm == "batch" and o.r1 == 0.5
     network = Denoiser()
     losses, _ = turns(objective, network, batch, quiet=True)
-    [(_, flow)] = flow_matching.Objective("uniform", sigma=1.0).losses(
+    [(_, flow)] = flow_matching.Objective(flow_matching.Options("uniform", sigma=1.0)).losses(
         {"net": network}, batch, torch.Generator().manual_seed(0)
     )
     log = objective.log
@@ -289,24 +291,24 @@ def test_the_paper_reading(batch):
 
 def test_prediction(batch):
     network = Denoiser()
-    objective = Objective()
-    plain = flow_matching.Objective()
+    objective = Objective(Options())
+    plain = flow_matching.Objective(flow_matching.Options())
     assert torch.equal(objective.predict(network, batch), plain.predict(network, batch))
     assert torch.equal(objective.predict(network, batch, steps=3), plain.predict(network, batch, steps=3))
 
 
 def test_what_cannot_be_is_refused(batch):
     with pytest.raises(UnknownName, match="'softplus'"):
-        Objective(f="sofplus")
+        Options(f="sofplus")
     with pytest.raises(UnknownName, match="'resolved'"):
-        Objective("resolvd")
+        Options.of(reading="resolvd")
     with pytest.raises(InputError, match='set t_law = "one"'):
-        Objective().players(Plain(), 4)
+        Objective(Options()).players(Plain(), 4)
     with pytest.raises(InputError, match='set critic = "folded"'):
-        Objective(critic="joint").players(Denoiser(), None)
+        Objective(Options(critic="joint")).players(Denoiser(), None)
     blind = replace(batch, inputs={"pan": batch.inputs["pan"]})
     with pytest.raises(InputError, match="set condition_critic = false"):
-        turns(Objective(), Oracle(batch.target), blind)
+        turns(Objective(Options()), Oracle(batch.target), blind)
     window = replace(batch, ms_up=batch.ms_up[..., :24], target=batch.target[..., :24])
     with pytest.raises(InputError, match="both cut alike"):
-        turns(Objective(), Oracle(window.target), window)
+        turns(Objective(Options()), Oracle(window.target), window)

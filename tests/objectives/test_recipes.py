@@ -58,9 +58,9 @@ def test_the_published_size_is_built(name):
         network = registry.get("networks", settings.network["name"]).Network(
             **{key: value for key, value in settings.network.items() if key != "name"}
         )
-    objective = registry.get("objectives", settings.objective["name"]).Objective(
-        **{key: value for key, value in settings.objective.items() if key != "name"}
-    )
+    options = dict(settings.objective)
+    module = registry.get("objectives", options.pop("name"))
+    objective = module.Objective(module.Options.of(**options))
     learning = [n for n, player in objective.players(network, 4).items() if next(player.parameters()).requires_grad]
     assert set(learning) <= set(settings.optimiser.rates) & set(settings.optimiser.clips)
 

@@ -9,15 +9,18 @@ from panflow.generative.noise import Noise
 from panflow.objectives import consistency, diffusion, gan, neural_ot, reflow
 
 RIVALS = {
-    "diffusion": (lambda: diffusion.Objective("l2", length=50, steps=5, scale=0.3), 5),
-    "diffusion, ancestral": (lambda: diffusion.Objective("l2", "linear", 50, "ddpm", 10, 0.3), 10),
-    "diffusion, solver": (lambda: diffusion.Objective("l1", length=500, sampler="dpm_solver", steps=6), 6),
-    "reflow, teacher": (lambda: reflow.Objective(teach=1.0, scale=0.3, predict_steps=4), 4),
-    "reflow": (lambda: reflow.Objective(teach=0.0, steps=3, scale=0.3), 1),
-    "consistency, ms": (lambda: consistency.Objective("ms"), 1),
-    "consistency, noise": (lambda: consistency.Objective("noise", scale=0.3), 1),
-    "neural_ot": (neural_ot.Objective, 1),
-    "gan": (gan.Objective, 1),
+    "diffusion": (lambda: diffusion.Objective(diffusion.Options("l2", length=50, steps=5, scale=0.3)), 5),
+    "diffusion, ancestral": (lambda: diffusion.Objective(diffusion.Options("l2", "linear", 50, "ddpm", 10, 0.3)), 10),
+    "diffusion, solver": (
+        lambda: diffusion.Objective(diffusion.Options("l1", length=500, sampler="dpm_solver", steps=6)),
+        6,
+    ),
+    "reflow, teacher": (lambda: reflow.Objective(reflow.Options(teach=1.0, scale=0.3, predict_steps=4)), 4),
+    "reflow": (lambda: reflow.Objective(reflow.Options(teach=0.0, steps=3, scale=0.3)), 1),
+    "consistency, ms": (lambda: consistency.Objective(consistency.Options("ms")), 1),
+    "consistency, noise": (lambda: consistency.Objective(consistency.Options("noise", scale=0.3)), 1),
+    "neural_ot": (lambda: neural_ot.Objective(neural_ot.Options()), 1),
+    "gan": (lambda: gan.Objective(gan.Options()), 1),
 }
 EVERY = pytest.mark.parametrize("rival", RIVALS)
 FROM_MS = ("consistency, ms", "neural_ot", "gan")

@@ -9,7 +9,7 @@ from torch import nn
 from toys import flat
 
 from panflow.networks import uapn
-from panflow.objectives.uncertainty import Objective
+from panflow.objectives.uncertainty import Objective, Options
 from panflow.types import Batch
 
 
@@ -36,7 +36,7 @@ class Known(nn.Module):
 
 def test_the_loss_is_the_published_one():
     batch = flat(2)
-    (name, loss), *more = Objective().losses({"net": Known(batch.target)}, batch)
+    (name, loss), *more = Objective(Options()).losses({"net": Known(batch.target)}, batch)
     likelihood = sum(torch.exp(torch.tensor(-0.2 * k)) * k**2 / 2 + 0.1 * k for k in (1, 2))
     expected = 0.5 + 0.1 * (1 + 2) + 0.01 * likelihood + 0.01 * (0.4 * 2 + 0.6 * 0.5)
     assert name == "net" and not more
@@ -51,6 +51,6 @@ def test_every_parameter_of_uapn_learns():
     wide = torch.rand(1, 4, 32, 32)
     seen = replace(flat(1).pair, ms=images["ms"], pan=images["pan"])
     batch = Batch(seen, images, wide, torch.ones(1, 1, 1, 1), wide * 0.1)
-    ((_, loss),) = Objective().losses({"net": network}, batch)
+    ((_, loss),) = Objective(Options()).losses({"net": network}, batch)
     loss.backward()
     assert all(p.grad is not None and p.grad.any() for p in network.parameters())

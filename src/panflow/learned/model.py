@@ -312,7 +312,7 @@ def build(recipe: Mapping[str, Any], info: dict[str, Any] | None = None, sensor:
     network = _make("networks", "Network", sections["network"])
     network.eval()
     transform = _make("transforms", "Transform", sections["transform"])
-    objective = _make("objectives", "Objective", sections["objective"])
+    objective = _objective(**sections["objective"])
     sections |= {key: recipe[key] for key in ("phase", "consistency") if recipe.get(key) is not None}
     return Model(network, transform, objective, sections, info or {}, sensor)
 
@@ -325,6 +325,11 @@ def _make(kind: str, part: str, section: dict[str, Any]) -> Any:
     for key in options:
         registry.closest(f"option of {kind} {name}", key, known)
     return made(**options)
+
+
+def _objective(name: str, **options: Any) -> Any:
+    module = registry.get("objectives", name)
+    return module.Objective(module.Options.of(**options))
 
 
 def crop(batch: Batch, rows: slice, columns: slice) -> Batch:

@@ -1,13 +1,28 @@
-"""What objectives share: asking a network, means over valid pixels, the running energy of the residual."""
+"""What objectives share: options, asking a network, means over valid pixels, the running energy of the residual."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from panflow.errors import InputError
 from panflow.generative.samplers import euler
+from panflow.settings import typed
 from panflow.types import NOTHING, Batch, Pair
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of an objective; every objective's `Options` is a frozen dataclass that inherits from this one."""
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """The options of a recipe's section. Raises UnknownName for one that does not exist, and names the nearest;
+        InputError for a value of the wrong kind."""
+        return typed(cls, values, f"objective {cls.__module__.rpartition('.')[-1]}")
 
 
 def bare(network: nn.Module) -> nn.Module:
@@ -131,12 +146,13 @@ class Log:
         return {name: value for name, value in numbers.items() if value == value}
 
 
-class Alone(nn.Module):
-    """What objectives without a critic share: a log, one question an answer, and the network as the only player.
-    Those that differ say so."""
+class Base(nn.Module):
+    """What objectives share unless they say otherwise: a log, one evaluation of the network a prediction, and the
+    network as the only player."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Any) -> None:
         super().__init__()
+        self.options = options
         self._log = Log()
 
     @property

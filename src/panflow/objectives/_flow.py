@@ -12,6 +12,7 @@ from panflow.generative import paths
 from panflow.objectives._common import (
     Energy,
     Log,
+    Settings,
     ask,
     bare,
     mean,
@@ -38,42 +39,56 @@ class Step:
     loss: Tensor
 
 
+@dataclass(frozen=True)
+class FlowOptions(Settings):
+    """t_law ("mix", "one", "uniform"), p1: see `paths.draw_times`; bridge_sigma: noise on the path, in units of sigma;
+    sigma: root mean square of the residual in units of the answer, tracked over training where it is None; steps: Euler
+    steps of the prediction."""
+
+    t_law: str = "mix"
+    p1: float = 0.5
+    bridge_sigma: float = 0.0
+    sigma: float | None = None
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        closest("t_law", self.t_law, paths.LAWS)
+
+
 class Flow(nn.Module):
-    """Draws from the line and measures the velocity: mean (s - (x1 - 0))^2 / sigma^2.
+    """Draws from the line and measures the velocity: mean (s - (x1 - 0))^2 / sigma^2."""
 
-    t_law, p1: see `paths.draw_times`; bridge_sigma: noise on the path, in units of sigma; sigma: root mean square
-    of the residual in units of the answer, tracked over training where it is None.
-    """
-
-    def __init__(self, t_law: str, p1: float, bridge_sigma: float, sigma: float | None):
+    def __init__(self, options: FlowOptions):
         super().__init__()
-        self.t_law = closest("t_law", t_law, paths.LAWS)
-        self.p1, self.bridge_sigma, self.sigma = p1, bridge_sigma, sigma
+        self.options = options
         self.energy = Energy()
 
     def check(self, network: nn.Module) -> None:
         """Refuses networks that cannot learn from this path."""
         needs_residual(network)
-        if self.t_law != "one" and not takes_state(network):
+        if self.options.t_law != "one" and not takes_state(network):
             raise InputError(
                 f"{type(bare(network)).__module__} takes no state and time, so that only t = 1 makes sense: "
                 'set t_law = "one", or take the objective regression'
             )
 
     def step(self, network: nn.Module, batch: Batch, rng: torch.Generator | None, log: Log) -> Step:
-        x1, mask = target(batch), valid(batch)
+        o = self.options
+        x1 = target(batch)
+        mask = valid(batch)
         tracked = self.energy(x1, mask)
-        energy = tracked if self.sigma is None else torch.full_like(tracked, self.sigma**2)
-        t = paths.draw_times(self.t_law, len(x1), rng, self.p1).to(x1)
-        if self.bridge_sigma:
+        energy = tracked if o.sigma is None else torch.full_like(tracked, o.sigma**2)
+        t = paths.draw_times(o.t_law, len(x1), rng, o.p1).to(x1)
+        if o.bridge_sigma:
             t = t.clamp_min(paths.EARLIEST)
             noise = torch.randn(x1.shape, generator=rng, device=rng.device if rng else None).to(x1)
-            z, velocity = paths.bridge(x1, t, noise, self.bridge_sigma * energy.sqrt())
+            z, velocity = paths.bridge(x1, t, noise, o.bridge_sigma * energy.sqrt())
         else:
             z, velocity = paths.line(x1, t)
         s = ask(network, batch, z, t)
         error = (s - velocity) ** 2 / energy
-        each, last = sample_means(error.detach(), mask), (t == 1).to(x1)
+        each = sample_means(error.detach(), mask)
+        last = (t == 1).to(x1)
         log.start(
             flow_at_1=(each * last).sum() / last.sum(),
             flow_before_1=(each * (1 - last)).sum() / (1 - last).sum(),

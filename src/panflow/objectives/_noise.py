@@ -15,7 +15,7 @@ from panflow.types import Batch
 
 
 def needs_state(network: nn.Module) -> None:
-    """Refuses networks that cannot be told a noisy residual and a time."""
+    """Refuses networks that do not take a noisy residual and a time."""
     needs_residual(network)
     if not takes_state(network):
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import ceil
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from panflow.generative.noise import Draw, Noise
 from panflow.generative.paths import arrive, over
 from panflow.objectives import _common
-from panflow.objectives._common import Alone, Energy, ask, mean, reconstruction, target, valid
+from panflow.objectives._common import Base, Energy, Settings, ask, mean, reconstruction, target, valid
 from panflow.objectives._noise import follow, frozen, mixed, needs_flow, normal, uniform
 from panflow.registry import closest
 from panflow.types import Batch
@@ -19,13 +20,27 @@ from panflow.types import Batch
 STARTS = ("ms", "noise")
 
 
-class Objective(Alone):
+@dataclass(frozen=True)
+class Options(Settings):
+    """See `Objective`."""
+
+    start: str = "noise"
+    first: int = 20
+    last: int = 150
+    ema: float = 0.95
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        closest("start", self.start, STARTS)
+
+
+class Objective(Base):
     """With t = n / N, n drawn from 1 .. N, t' = t - 1 / N, and z, z' the points of one line at both times:
 
         mean (F(z, t) - F'(z', t'))^2 * N / sigma^2,   F(z, t) = z + t s,
 
     F' the same of a running average that no gradient reaches. No teacher finds z' from z (the "Euler step" of
-    [consistency, algorithm 3]): the line to the truth is known. N grows from `first` to `last` along the training as
+    [consistency, algorithm 3]): the line to the truth is given. N grows from `first` to `last` along the training as
     in [consistency, appendix C], and the average's decay with it, exp(first log(ema) / N).
 
     start "ms": z = (1 - t) x1, s the answer, x1 = target. For t < 1 the state gives x1 away, so that only t = 1 is
@@ -34,10 +49,12 @@ class Objective(Alone):
     scale: units of the answer that a standard deviation of the noise stands for.
     """
 
-    def __init__(self, start: str = "noise", first: int = 20, last: int = 150, ema: float = 0.95, scale: float = 1.0):
-        super().__init__()
-        self.noisy = closest("start", start, STARTS) == "noise"
-        self.first, self.last, self.ema, self.scale = first, last, ema, scale if self.noisy else 1.0
+    options: Options
+
+    def __init__(self, options: Options):
+        super().__init__(options)
+        self.noisy = options.start == "noise"
+        self.scale = options.scale if self.noisy else 1.0
         self.energy = Energy()
 
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
@@ -49,18 +66,20 @@ class Objective(Alone):
         self, players: dict[str, nn.Module], batch: Batch, rng: torch.Generator | None = None, *, progress: float = 1.0
     ) -> Iterator[tuple[str, Tensor]]:
         network, average = players["net"], players["average"]
-        x1, mask, count = target(batch) / self.scale, valid(batch), self.intervals(progress)
+        mask = valid(batch)
+        count = self.intervals(progress)
+        x1 = target(batch) / self.scale
         energy = self.energy(x1, mask)
         n = (uniform(len(x1), rng) * count).floor().to(x1) + 1
         now, before = n / count, (n - 1) / count
-        z, earlier = self._line(x1, now, before, rng)
+        z, z_before = self._line(x1, now, before, rng)
         with torch.no_grad():
-            wanted = self.arrival(average, batch, earlier, before)
+            end_before = self.arrival(average, batch, z_before, before)
         end = self.arrival(network, batch, z, now)
-        loss = mean((end - wanted) ** 2, mask) * count / energy
+        loss = mean((end - end_before) ** 2, mask) * count / energy
         self._log.start(loss=loss, intervals=count, **reconstruction(end, x1, mask, now == 1))
         yield "net", loss
-        follow(average, network, self.ema ** (self.first / count))
+        follow(average, network, self.options.ema ** (self.options.first / count))
 
     def predict(self, network: nn.Module, batch: Batch, noise: Draw | None = None) -> Tensor:
         z, t = _common.start(batch)
@@ -73,7 +92,8 @@ class Objective(Alone):
 
     def intervals(self, progress: float) -> int:
         """N: its square grows evenly."""
-        return ceil((self.first**2 + progress * (self.last**2 - self.first**2)) ** 0.5)
+        first, last = self.options.first, self.options.last
+        return ceil((first**2 + progress * (last**2 - first**2)) ** 0.5)
 
     def _line(self, x1: Tensor, now: Tensor, before: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
         if not self.noisy:

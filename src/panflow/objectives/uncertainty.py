@@ -1,16 +1,37 @@
 """UAPN's loss: regression of the image and of its estimates by the way, weighed by how unsure they are [uapn]."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from panflow.objectives._common import NOTHING, Alone, ask, bare, mean, predict, reconstruction, start, target, valid
+from panflow.objectives._common import (
+    NOTHING,
+    Base,
+    Settings,
+    ask,
+    bare,
+    mean,
+    predict,
+    reconstruction,
+    start,
+    target,
+    valid,
+)
 from panflow.types import Batch
 
 
-class Objective(Alone):
+@dataclass(frozen=True)
+class Options(Settings):
+    """The weights of the two sums; see `Objective`."""
+
+    estimates: float = 0.1
+    uncertainty: float = 0.01
+
+
+class Objective(Base):
     """With stages i = 1, 2 that estimate the image as m_i with aleatoric and epistemic uncertainty A_i, E_i, y the
     image, x the answer with ms_up, in units of the answer and |.| mean absolute values:
 
@@ -21,9 +42,7 @@ class Objective(Alone):
     answer whatever the transform, which is that of the images for `scale` alone, as in UniPAN's code.
     """
 
-    def __init__(self, estimates: float = 0.1, uncertainty: float = 0.01):
-        super().__init__()
-        self.estimates, self.uncertainty = estimates, uncertainty
+    options: Options
 
     def losses(
         self, players: dict[str, nn.Module], batch: Batch, rng: Any = None, *, progress: float = 1.0
@@ -44,8 +63,8 @@ class Objective(Alone):
             error, doubt = stage.mean - image, (stage.aleatoric + stage.epistemic) / 2
             likelihood = (-stage.aleatoric).exp() * error**2 / 2 + stage.aleatoric / 2
             weighed = doubt * (after - image).abs()
-            loss = loss + self.estimates * mean(error.abs(), mask)
-            loss = loss + self.uncertainty * mean(likelihood + weighed, mask)
+            loss = loss + self.options.estimates * mean(error.abs(), mask)
+            loss = loss + self.options.uncertainty * mean(likelihood + weighed, mask)
         which = torch.ones(len(wanted), device=wanted.device)
         self._log.start(loss=loss, l1=l1, **reconstruction(answer, wanted, mask, which))
         yield "net", loss
