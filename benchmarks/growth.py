@@ -1,6 +1,6 @@
 """How seconds and memory of `brovey` grow with the scene, its bands, the tile and the workers.
 
-    python benchmarks/growth.py --folder DIR [--pan PAN --ms MS] [--largest 20480] [--picture docs/speed.png]
+    python benchmarks/growth.py --folder DIR [--pan PAN --ms MS] [--largest 20480] [--picture docs/images/speed.png]
 
 Every run is a process of its own, its offset given. Prints a Markdown table and draws a picture.
 """
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--pan", type=Path)
     parser.add_argument("--ms", type=Path)
     parser.add_argument("--largest", type=int, default=20480)
-    parser.add_argument("--picture", type=Path, default=Path("docs/speed.png"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/images/speed.png"))
     options = parser.parse_args()
     plans = {"size": [n for n in SIZES if n <= options.largest], "bands": BANDS, "tile": TILES, "jobs": JOBS}
     out, found = options.folder / "out.tif", {key: [] for key in plans}

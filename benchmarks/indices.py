@@ -4,7 +4,7 @@
 
 Every index is timed alone, from images to number, and then all together, sharing what they have in common. The
 best of the rounds counts, which are interleaved, so that other work on the machine disturbs all alike. Definitions
-differ where docs/indices.md says so. Prints a Markdown table.
+differ where docs/use/indices.md says so. Prints a Markdown table.
 """
 
 import argparse

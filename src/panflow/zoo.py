@@ -6,7 +6,7 @@ from panflow import registry
 from panflow.errors import MissingInput
 from panflow.types import Sharpener
 
-DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/model.md)
+DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/evidence/default.md)
 
 
 def load(

@@ -157,9 +157,9 @@ def test_says_what_it_is(method):
     keys = set(re.findall(r"^@\w+\{(\w+),", (root / "references.bib").read_text(), flags=re.M))
     assert kind.citation in keys
     assert kind.family and kind.summary and "[B, C, H, W]" in kind.__doc__
-    table = (root / "docs/methods.md").read_text().splitlines()
+    table = (root / "docs/use/methods.md").read_text().splitlines()
     row = next(line for line in table if line.startswith(f"| `{method}` |"))
-    assert [cell.strip() for cell in row.split("|")][3:5] == [kind.summary, f"{kind.cost:g}"]
+    assert [cell.strip() for cell in row.split("|")][3:5] == [kind.summary, str(load(method).halo((4, 4)))]
 
 
 @pytest.mark.parametrize("method", METHODS)

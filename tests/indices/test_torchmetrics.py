@@ -1,4 +1,4 @@
-"""Where definitions coincide torchmetrics gives the same; docs/indices.md tells where they do not."""
+"""Where definitions coincide torchmetrics gives the same; docs/evidence/indices.md tells where they do not."""
 
 import numpy as np
 import pytest

@@ -17,9 +17,10 @@ def names() -> tuple[str, ...]:
 def runtime(name: str, network: Any, evaluations: int = 1) -> Any:
     """An engine for a network on the CPU; evaluations: how often a prediction asks it.
 
-    "auto" is what measured fastest and holds the quality (docs/runtime.md): bfloat16 where the processor computes in it
-    and the network has a form for it (`frugal`, which ends in float32), else plain torch, since networks that were not
-    made for bfloat16 lose up to 3 % in SAM by it. Raises UnknownName, and MissingInput for a runtime that is not there.
+    "auto" is what measured fastest and holds the quality (docs/evidence/runtimes.md): bfloat16 where the processor
+    computes in it and the network has a form for it (`frugal`, which ends in float32), else plain torch, since networks
+    that were not made for bfloat16 lose up to 3 % in SAM by it.
+    Raises UnknownName, and MissingInput for a runtime that is not there.
     """
     registry.closest("runtime", name, names())
     if name == DEFAULT:
