@@ -58,6 +58,9 @@ def get(kind: str, name: str) -> ModuleType:
 
 
 def path(kind: str, name: str) -> Path:
-    """The file of a name."""
+    """The file of a name, of one with an underscore too. Raises UnknownName where there is none."""
     folder, suffix = KINDS[kind]
-    return ROOT / folder / (check(kind, name) + suffix)
+    file = ROOT / folder / (name + suffix)
+    if not file.is_file():
+        check(kind, name)
+    return file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -16,13 +16,28 @@ from panflow.errors import InputError, UnknownName
 T = TypeVar("T")
 
 
-def read(kind: str, name: str | Path, whole: Collection[str] = (), after: tuple[Path, ...] = ()) -> dict[str, Any]:
+def read(kind: str, name: str | Path | Sequence[str], whole: Collection[str] = ()) -> dict[str, Any]:
     """The values of a file, or of a bundled name of the kind ("recipes" or "plans").
 
-    A file may start from another: `extends` is a file beside it or a bundled name; what the file says goes over it
-    (`merged`). after: the files that led here.
+    Several are a mix, "a+b" or a list: what b says goes over a (`merged`). A file may start from such a mix too:
+    `extends` names files beside it, or bundled ones.
     """
-    path = Path(name) if str(name).endswith(".toml") else registry.path(kind, str(name))
+    values: dict[str, Any] = {}
+    for part in _parts(name):
+        path = Path(part) if part.endswith(".toml") else registry.path(kind, part)
+        values = merged(values, _file(kind, path, whole), whole)
+    return values
+
+
+def _parts(name: str | Path | Sequence[str]) -> list[str]:
+    """The names of a mix."""
+    if not isinstance(name, (str, Path)):
+        return list(name)
+    return [str(name)] if Path(name).is_file() else str(name).split("+")
+
+
+def _file(kind: str, path: Path, whole: Collection[str], after: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The values of a file with those that it extends; after: the files that led here."""
     what = kind.removesuffix("s")
     if not path.is_file():
         raise InputError(f"no {what} {path}: expected a .toml file or one of {', '.join(registry.names(kind))}")
@@ -32,11 +47,13 @@ def read(kind: str, name: str | Path, whole: Collection[str] = (), after: tuple[
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
-    if base := values.pop("extends", None):
-        beside = path.parent / f"{base.removesuffix('.toml')}.toml"
-        known = beside.is_file() and beside != path  # mine/pnn.toml may extend the bundled "pnn"
-        return merged(read(kind, beside if known else base, whole, (*after, path)), values, whole)
-    return values
+    base: dict[str, Any] = {}
+    for part in _parts(values.pop("extends", [])):
+        beside = path.parent / f"{part.removesuffix('.toml')}.toml"
+        if not beside.is_file() or beside == path:  # mine/pnn.toml may extend the bundled "pnn"
+            beside = Path(part) if part.endswith(".toml") else registry.path(kind, part)
+        base = merged(base, _file(kind, beside, whole, (*after, path)), whole)
+    return merged(base, values, whole)
 
 
 def merged(base: dict[str, Any], values: dict[str, Any], whole: Collection[str] = ()) -> dict[str, Any]:
@@ -110,7 +127,7 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
     """A TOML value as a field's type has it; where: its key."""
     origin, args = get_origin(kind), get_args(kind)
     if is_dataclass(kind):
-        return _made(kind, value, where)
+        return _table(kind, value, where)
     if origin is tuple and isinstance(value, (list, tuple)):
         if args[-1] is Ellipsis:
             return tuple(_typed(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
@@ -119,7 +136,7 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
     elif origin in (UnionType, Union):
         for option in args:
             if is_dataclass(option) and isinstance(value, dict):
-                return _made(option, value, where)
+                return _table(option, value, where)
             try:
                 return _typed(option, value, where)
             except InputError:
@@ -135,15 +152,15 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
     raise InputError(f"{where} = {value!r} is of the wrong kind: expected {kind if args else kind.__name__}")
 
 
-def _made(kind: Any, value: Any, where: str) -> Any:
+def _table(kind: Any, value: Any, where: str) -> Any:
     """A dataclass of a table."""
     if not isinstance(value, dict):
         raise InputError(f"{where} = {value!r} is of the wrong kind: expected a table")
     hints = get_type_hints(kind)
     for key in value:
         registry.closest(f"key in {where}:" if where else "key", key, tuple(hints))
-    made = {key: _typed(hints[key], v, f"{where}.{key}".strip(".")) for key, v in value.items()}
+    options = {key: _typed(hints[key], v, f"{where}.{key}".strip(".")) for key, v in value.items()}
     for field in fields(kind):
-        if field.name not in made and field.default is MISSING and field.default_factory is MISSING:
+        if field.name not in options and field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{f'{where}.' if where else ''}{field.name} is missing: it has no default")
-    return kind(**made)
+    return kind(**options)

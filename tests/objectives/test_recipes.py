@@ -10,7 +10,7 @@ from panflow.training import loop, recipe
 
 RIVALS = [name for name in registry.names("recipes") if name.startswith(("table4", "ddif", "pandiff"))]
 ANY_SENSOR = [name for name in registry.names("recipes") if name.endswith("any-sensor")]
-LARGE = [name for name in RIVALS if not name.endswith("-cpu")]
+MIXES = [f"{name}+{'_small' if name.startswith('table4') else '_minutes'}" for name in RIVALS]
 SHRINK = (
     "data.sources = []",
     "data.synthetic = 1",
@@ -33,21 +33,19 @@ SMALL = {
 FEW = ("diffusion", "reflow", "flow_matching")  # with steps of a sampler, three of which will do here
 
 
-def test_all_rows_and_both_diffusions_come_in_two_sizes():
+def test_all_rows_and_both_diffusions_are_there():
     rows = "abcdefg"
-    assert {name[6] for name in LARGE if name.startswith("table4")} >= set(rows)
-    assert {"ddif", "pandiff"} < set(LARGE)
-    assert sorted(RIVALS) == sorted([*LARGE, *(f"{name}-cpu" for name in LARGE)])
+    assert {name[6] for name in RIVALS if name.startswith("table4")} >= set(rows)
+    assert {"ddif", "pandiff"} < set(RIVALS)
 
 
-@pytest.mark.parametrize("name", LARGE)
-def test_the_sizes_differ_in_numbers_only(name):
-    large, small = recipe.load(name), recipe.load(f"{name}-cpu")
+@pytest.mark.parametrize("mix", MIXES)
+def test_a_small_mix_differs_in_its_budget_only(mix):
+    large, small = recipe.load(mix.split("+")[0]), recipe.load(mix)
+    assert large.title == small.title and large.objective == small.objective
     assert large.transform == small.transform and large.data.sources == small.data.sources
     assert large.validation.pairs == small.validation.pairs and large.augment == small.augment
-    for one, other in ((large.network, small.network), (large.objective, small.objective)):
-        words = [{k: v for k, v in part.items() if isinstance(v, str) and k != "size"} for part in (one, other)]
-        assert words[0] == words[1]
+    assert small.network == large.network | ({"size": "tiny"} if mix.endswith("_small") else {})
     assert small.run.steps < large.run.steps
 
 
@@ -65,7 +63,7 @@ def test_the_published_size_is_built(name):
     assert set(learning) <= set(settings.optimiser.rates) & set(settings.optimiser.clips)
 
 
-@pytest.fixture(scope="module", params=[name for name in RIVALS if name not in LARGE] + ANY_SENSOR)
+@pytest.fixture(scope="module", params=MIXES + ANY_SENSOR)
 def run(request, tmp_path_factory):
     """Name, overrides and model of a run of four steps."""
     settings = recipe.load(request.param)

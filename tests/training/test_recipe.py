@@ -88,6 +88,24 @@ def test_a_recipe_may_have_the_name_of_what_it_extends_but_no_circle(tmp_path):
         recipe.load(tmp_path / "a.toml")
 
 
+def test_recipes_mix(tmp_path, monkeypatch):
+    (tmp_path / "base.toml").write_text(
+        'title = "base"\n[network]\nname = "pnn"\nbands = 4\n[transform]\nname = "scale"\n'
+        '[objective]\nname = "regression"\n[run]\nsteps = 9\nlog = 9\n'
+    )
+    (tmp_path / "short.toml").write_text("[network]\nbands = 8\n[run]\nsteps = 5\nlog = 5\n")
+    (tmp_path / "mine.toml").write_text('extends = ["base", "short"]\n[run]\nlog = 1\n')
+    made = recipe.load(tmp_path / "mine.toml")
+    assert (made.run.steps, made.run.log, made.title, made.network) == (5, 1, "base", {"name": "pnn", "bands": 8})
+    monkeypatch.chdir(tmp_path)
+    assert recipe.load("base.toml+short.toml") == recipe.load("base.toml+short.toml+mine.toml", ["run.log = 5"])
+    assert recipe.load("table4-otfm+_small").network["size"] == "tiny"
+    with pytest.raises(UnknownName, match="no recipe '_smal'"):
+        recipe.load("table4-otfm+_smal")
+    (tmp_path / "a+b.toml").write_text('extends = "base"\n')  # a file that is there is a file
+    assert recipe.load(tmp_path / "a+b.toml").title == "base"
+
+
 def test_a_recipe_that_says_too_little_is_refused(tmp_path):
     (tmp_path / "mine.toml").write_text('[network]\nname = "pnn"\n')
     with pytest.raises(InputError, match=r"mine\.toml: transform is missing"):

@@ -18,6 +18,8 @@ import click
 def command(recipe, out, overrides, listed, dry_run, device, quiet) -> None:
     """Train by RECIPE, a bundled name or a TOML file, into the folder RUN.
 
+    A+B lays recipe B over A: table4-otfm+_small is a row of OTFM's Table 4 in minutes on two cores.
+
     Ends with RUN/model.safetensors, which `panflow sharpen --method` takes. Several processes (started by
     `accelerate launch` or torchrun) share the work.
     """

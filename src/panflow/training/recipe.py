@@ -134,10 +134,11 @@ def names() -> tuple[str, ...]:
 
 
 def load(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe of a bundled name or a file, with `section.key=value` overrides (values in TOML, else text).
+    """The recipe of a bundled name, a file or a mix ("table4-otfm+_small": the second over the first), with
+    `section.key=value` overrides (values in TOML, else text).
 
-    A file may start from another: `extends` is a bundled name or a file beside it. Raises UnknownName for a key that
-    does not exist, and names the nearest; InputError for a value of the wrong kind.
+    A file may start from others, which it `extends`. Raises UnknownName for a key that does not exist, and names the
+    nearest; InputError for a value of the wrong kind.
     """
     values, what = (recipe.dump(), "recipe") if isinstance(recipe, Recipe) else (read(recipe), f"recipe {recipe}")
     for text in overrides:
@@ -145,8 +146,8 @@ def load(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
     return typed(values, what)
 
 
-def read(recipe: str | Path) -> dict[str, Any]:
-    """The values of a bundled recipe or a file, as far as it says them."""
+def read(recipe: str | Path | Sequence[str]) -> dict[str, Any]:
+    """The values of a bundled recipe, a file or a mix, as far as they say them."""
     return settings.read("recipes", recipe, WHOLE)
 
 
