@@ -1,18 +1,25 @@
-"""Values and protocols at the waist: Band, Sensor, Pair; Sharpener, Transform, Objective.
+"""Values and contracts at the waist: Band, Sensor, Pair, Batch; Sharpener, Network, Transform, Objective.
 
 Arrays are NumPy arrays or torch tensors alike, channels first, in the sensor's own counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:  # scenes are sharpened without torch
+    from torch import Generator, Tensor
+    from torch.nn import Module
+else:
+    Module = object
 
 Array = Any  # a NumPy array or a torch tensor
 YX = tuple[float, float]
 T = TypeVar("T")
 IMAGES = frozenset({"ms", "ms_up", "pan"})  # inputs of a network that ask for nothing but the transform
+Renaming = tuple[tuple[str, str | None], ...]  # (regular expression, replacement; None drops) in turn
 NOTHING: dict[str, Any] = dict.fromkeys(sorted(IMAGES))  # what every network can be called with, whether it asks or not
 
 
@@ -105,9 +112,9 @@ class Pair:
         return sum(y for y, _ in self.phase) / n, sum(x for _, x in self.phase) / n
 
 
-@runtime_checkable
 class Sharpener(Protocol):
-    """The waist: whatever sharpens."""
+    """The waist: whatever sharpens. Who inherits it gets the parts below `__call__`, as they are for arithmetic without
+    a network."""
 
     def halo(self, ratio: YX) -> int | None:
         """PAN pixels that a tile borrows on every side; None where the whole image is needed.
@@ -125,13 +132,80 @@ class Sharpener(Protocol):
         """The fused image [B, C, H, W] in the sensor's own counts."""
         ...
 
+    @property
+    def evaluations(self) -> int:
+        """How often a prediction asks a network, one answer after the other; 0 where there is none."""
+        return 0
 
-class Transform(Protocol):
-    """What happens to counts before a network sees them."""
+    @property
+    def costly(self) -> bool:
+        """Whether what is computed around a tile, to be thrown away, costs as much as the tile."""
+        return False
 
-    def fit(self, scene: Iterable[Pair]) -> Self: ...
-    def ms(self, x: Array) -> Array: ...
-    def pan(self, x: Array) -> Array: ...
+    @property
+    def depends_on_tiles(self) -> bool:
+        """Whether it would need the whole image and is given tiles instead."""
+        return False
+
+    @property
+    def observed(self) -> Sensor | None:
+        """The sensor with the MTF that the fitted scene shows, where the nominal one does not explain it."""
+        return None
+
+    def memory(self, bands: int, ratio: YX) -> float:
+        """MiB that a tile takes beside its images."""
+        return 0.0
+
+
+class Network(Module):
+    """What a network of `networks` declares beside its layers: `class Network(types.Network, nn.Module)`.
+
+    It is called with all of `IMAGES` and its other `inputs` by name, and answers [B, C, H, W]; a denoiser takes the
+    state x [B, C, H, W] and its time t [B] before them.
+    """
+
+    inputs: tuple[str, ...]  # what it looks at: properties of `learned.inputs.View`
+    multiple: int  # what sizes and starts of its images must be multiples of, PAN pixels
+    halo: int | None  # PAN pixels that it sees around a pixel, on every side; None: the whole image
+    predicts: Literal["image", "residual"]
+
+    denoiser: bool = False  # whether it takes a state and a time
+    estimates: Literal["clean", "noise"] | None = None  # what a denoiser of diffusion answers, which counts whole steps
+    frugal: Callable[..., Tensor] | None = None  # the same answer for processors, of which `core` asks a part
+    KEYS: Renaming = ()  # from the names in public checkpoints to its own
+
+    def staged(self, *state: Any, **inputs: Any) -> tuple[Tensor, list[Any]]:
+        """The answer, and what stages on the way to it estimate of the image: each has a mean and the variances
+        aleatoric and epistemic [B, C, H, W] [uapn]."""
+        return self(*state, **inputs), []
+
+
+class Transform(Module):
+    """What happens to counts before a network sees them: `class Transform(types.Transform, nn.Module)`."""
+
+    def learn(self, pairs: Iterable[Pair]) -> Self:
+        """Takes what comes from a training set, in place."""
+        return self
+
+    def fit(self, scene: Iterable[Pair]) -> Self:
+        """A copy for one scene, which comes as pairs whose cores tile it; or itself."""
+        return self
+
+    def unit(self) -> Tensor:
+        """Counts per unit of a network's residual answer, [B or 1, C or 1, 1, 1]."""
+        raise NotImplementedError
+
+    def ms(self, x: Tensor) -> Tensor:
+        """Of counts [B, C, h, w]."""
+        raise NotImplementedError
+
+    def pan(self, x: Tensor) -> Tensor:
+        """Of counts [B, 1, H, W]."""
+        raise NotImplementedError
+
+    def inverse_ms(self, y: Tensor) -> Tensor:
+        """Back to counts, [B, C, H, W]."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -150,36 +224,36 @@ class Batch:
     target: Array | None = None
 
 
-class Objective(Protocol):
-    """How a network is trained and how it is then used. `rng` is a torch.Generator."""
+class Objective(Module):
+    """How a network is trained and how it is then used: `class Objective(types.Objective, nn.Module)`."""
 
     @property
     def evaluations(self) -> int:
         """How often `predict` asks the network, one answer after the other."""
-        ...
+        return 1
 
     @property
     def log(self) -> dict[str, float]:
-        """What the last step tells of itself."""
-        ...
+        """Diagnostics of the last step."""
+        return {}
 
-    def players(self, network: Any, bands: int) -> dict[str, Any]:
+    def players(self, network: Module, bands: int | None = None) -> dict[str, Module]:
         """The modules that are trained: "net", and perhaps "critic"."""
-        ...
+        return {"net": network}
 
     def losses(
-        self, players: dict[str, Any], batch: Batch, rng: Any = None, *, progress: float = 1.0
-    ) -> Iterator[tuple[str, Any]]:
+        self, players: dict[str, Module], batch: Batch, rng: Generator | None = None, *, progress: float = 1.0
+    ) -> Iterator[tuple[str, Tensor]]:
         """One (player, loss) after the other; the loop steps each player on its loss before the next is made.
 
         progress: the share of the training that is done, for whatever is turned up or down on its way.
         """
-        ...
+        raise NotImplementedError
 
-    def predict(self, network: Any, batch: Batch, noise: Any = None) -> Array:
+    def predict(self, network: Network, batch: Batch, noise: Any = None) -> Tensor:
         """The network's answer [B, C, H, W], in units of batch.unit; noise: what samplers draw from, `generative.noise`
         (None: seed 0, where the scene begins)."""
-        ...
+        raise NotImplementedError
 
 
 __all__ = [
@@ -189,8 +263,10 @@ __all__ = [
     "Array",
     "Band",
     "Batch",
+    "Network",
     "Objective",
     "Pair",
+    "Renaming",
     "Sensor",
     "Sharpener",
     "Transform",

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from panflow import sensors
+from panflow import sensors, types
 from panflow.ops.degrade import wald
 from panflow.ops.resample import ms_up, sense
 from panflow.types import Batch, Pair
@@ -40,7 +40,7 @@ def batch_of(pair: Pair, unit: float = 300.0) -> Batch:
     return Batch(pair, named, up, scale, (pair.reference - up) / scale)
 
 
-class Denoiser(nn.Module):
+class Denoiser(types.Network, nn.Module):
     """A few convolutions of state, time and images."""
 
     inputs = ("ms_up", "pan")
@@ -67,7 +67,7 @@ class Plain(Denoiser):
         return super().forward(torch.zeros_like(ms_up), torch.ones(len(pan)), ms_up=ms_up, pan=pan, ms=ms)
 
 
-class Oracle(nn.Module):
+class Oracle(types.Network, nn.Module):
     """Answers with the truth, whatever it is asked."""
 
     inputs = ()

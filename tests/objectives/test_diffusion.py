@@ -125,7 +125,7 @@ def test_released_run_of_ddif(shared):
     sys.path.append(str(Path(__file__).parents[1] / "golden/networks"))
     from golden import load, recorded
 
-    network = load(ddif.Network(4), recorded(shared, "seeded/ddif_4b.npz")[0], ddif.KEYS).requires_grad_(False)
+    network = load(ddif.Network(4), recorded(shared, "seeded/ddif_4b.npz")[0], ddif.Network.KEYS).requires_grad_(False)
     run = recorded(shared, "seeded/ddif_4b_ddim25.npz")[1]
     batch = batch_of(place(0, batch=1))
     batch.inputs.update(ms_up=run["cond"][:, :4], pan=run["cond"][:, 4:5])

@@ -8,6 +8,7 @@ import torch
 from batches import Denoiser, Oracle, Plain, batch_of, place
 from torch import nn
 
+from panflow import types
 from panflow.errors import InputError, UnknownName
 from panflow.objectives import flow_matching
 from panflow.objectives._pan import Modulation, spectral
@@ -24,7 +25,7 @@ def batch():
     return batch_of(place(0, batch=4))
 
 
-class Scaled(nn.Module):
+class Scaled(types.Network, nn.Module):
     """Answers with a share of the truth, which is its one parameter."""
 
     inputs = ()

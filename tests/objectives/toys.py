@@ -4,7 +4,7 @@ import torch
 from batches import Oracle
 from torch import Tensor, nn
 
-from panflow import sensors
+from panflow import sensors, types
 from panflow.types import Batch, Pair
 
 RNG = torch.Generator()
@@ -18,7 +18,7 @@ def flat(batch: int, std: float = 1.0, seed: int = 1234) -> Batch:
     return Batch(Pair(pan, ms, (4.0, 4.0), ((1.5, 1.5),), sensor), {"ms_up": pan, "pan": pan}, pan, unit, x1)
 
 
-class Gain(nn.Module):
+class Gain(types.Network, nn.Module):
     """Answers with `gain` times the state; keeps what it was asked."""
 
     denoiser = True
@@ -36,7 +36,7 @@ class Gain(nn.Module):
         return self.gain * x
 
 
-class Counting(nn.Module):
+class Counting(types.Network, nn.Module):
     """Another network, with a count of its calls."""
 
     predicts = "residual"

@@ -124,7 +124,7 @@ def _result(
     indices: dict[str, tuple[Index, int]],
     folder: Path,
 ) -> Result:
-    evaluations = getattr(sharpener, "evaluations", 0)
+    evaluations = sharpener.evaluations
 
     def run() -> Any:
         return sharpener.fit([pair])(pair)

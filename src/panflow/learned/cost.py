@@ -32,7 +32,7 @@ def cost(name: str, bands: int, size: int = 256, **options: Any) -> Cost:
         network = made(bands, **options).eval()
         named = {*network.inputs, *IMAGES}
         inputs = {key: torch.empty(1, *shape(key, bands, (size, size), (4, 4))) for key in named}
-        state = (torch.empty(1, bands, size, size), torch.ones(1)) if getattr(network, "denoiser", False) else ()
+        state = (torch.empty(1, bands, size, size), torch.ones(1)) if network.denoiser else ()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(*state, **inputs)
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)

@@ -52,7 +52,7 @@ def import_checkpoint(
         sections["phase"] = ratio / 2 if phase is None else phase
     info = {"title": f"{network}, imported from {Path(path).name}", "licence": licence or "that of the checkpoint"}
     model = build(sections, info, sensor)
-    weights = renamed(read(Path(path)), registry.get("networks", network).KEYS)
+    weights = renamed(read(Path(path)), model.network.KEYS)
     _check(weights, model.network.state_dict(), f"{path} does not fit network {network} with {bands} bands")
     model.network.load_state_dict(weights)
     return model

@@ -29,9 +29,10 @@ from panflow.generative.noise import Noise
 from panflow.learned import inputs
 from panflow.learned.inputs import Gather, Statistics, View, observed
 from panflow.learned.runtime import bf16, runtime
+from panflow.learned.runtime._network import Asked
 from panflow.ops import consistency
 from panflow.ops.window import Core, grown
-from panflow.types import YX, Array, Band, Batch, Pair, Sensor
+from panflow.types import YX, Array, Band, Batch, Network, Objective, Pair, Sensor, Sharpener, Transform
 
 # PAN pixels a side that a local network works on at once, context aside: what stays in a CPU's cache (FRUGAL: of a
 # network that takes one band after the other), and what elsewhere fits the memory; never less than 8 times the
@@ -42,7 +43,7 @@ FAR = 512  # PAN pixels of reach beyond which tiles would be little but context:
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Sharpener):
     """A sharpener that was learned.
 
     recipe: the sections network, transform and objective, each with `name` and options, `phase` (see `inputs.View`) and
@@ -54,9 +55,9 @@ class Model:
     engine: what asks the network in its stead (`panflow.learned.runtime`); None: the network itself.
     """
 
-    network: Any
-    transform: Any
-    objective: Any
+    network: Network
+    transform: Transform
+    objective: Objective
     recipe: dict[str, Any]
     info: dict[str, Any] = field(default_factory=dict)
     sensor: Sensor | None = None
@@ -64,7 +65,7 @@ class Model:
     observed: Sensor | None = None
     context: int | None = None
     seed: int = 0
-    engine: Any = None
+    engine: Asked | None = None
 
     costly = True  # what is computed around a tile, to be thrown away, costs as much as the tile
 
@@ -76,11 +77,12 @@ class Model:
         """On a device of torch, or "auto": the first of cuda, mps and cpu that is there. InputError for another."""
         chosen = _best() if device == "auto" else device
         try:
-            moved = {name: _moved(getattr(self, name), chosen) for name in ("network", "transform", "objective")}
+            network, transform = _moved(self.network, chosen), _moved(self.transform, chosen)
+            objective = _moved(self.objective, chosen)
         except (RuntimeError, AssertionError) as error:  # what torch raises for names and for what is not there
             told = str(error).partition("\n")[0]
             raise InputError(f"device {chosen} cannot be used: {told}; expected auto, cpu, cuda or mps") from None
-        return replace(self, **moved, engine=None)
+        return replace(self, network=network, transform=transform, objective=objective, engine=None)
 
     @property
     def evaluations(self) -> int:
@@ -106,7 +108,7 @@ class Model:
         """PAN pixels a side of a block."""
         if self.device.type != "cpu":
             return WIDE
-        return FRUGAL if getattr(self.engine, "frugally", False) else BLOCK
+        return FRUGAL if self.engine and self.engine.frugally else BLOCK
 
     def memory(self, bands: int, ratio: YX) -> float:
         """MiB that the network takes for a block: about 64 numbers of float32 per pixel and band."""
@@ -235,9 +237,9 @@ class Model:
         if height % down or width % across:
             batch = _grown(batch, (-height % down, -width % across))
         noise = Noise(self.seed, batch.pair.origin)  # the same at every call, on every device and in every tile
-        asked = self.engine or self.network
-        if wanted and self.evaluations == 1 and hasattr(asked, "within"):
-            asked = asked.within(wanted)
+        asked: Network = self.engine or self.network
+        if self.engine and wanted and self.evaluations == 1:
+            asked = self.engine.within(wanted)
         return self.objective.predict(asked, batch, noise)[..., :height, :width]
 
     def _check(self, pair: Pair) -> None:

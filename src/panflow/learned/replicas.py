@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from typing import Any, Self
+from typing import Self
+
+import torch
 
 from panflow.learned.model import Model
-from panflow.types import Array, Pair
+from panflow.types import YX, Array, Pair, Sensor, Sharpener
 
 
-class Replicas:
-    """A model on every device of a list; a tile goes to the one that has the fewest. All that they have in common, the
-    first tells."""
+class Replicas(Sharpener):
+    """A model on every device of a list; a tile goes to the one that has the fewest. What they have in common is read
+    off the first."""
 
     def __init__(self, models: Sequence[Model]):
         self.models, self._busy, self._lock = tuple(models), [0] * len(models), threading.Lock()
@@ -40,7 +42,28 @@ class Replicas:
             with self._lock:
                 self._busy[k] -= 1
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "models":  # asked for by copies in the making
-            raise AttributeError(name)
-        return getattr(self.models[0], name)
+    def halo(self, ratio: YX) -> int | None:
+        return self.models[0].halo(ratio)
+
+    def memory(self, bands: int, ratio: YX) -> float:
+        return self.models[0].memory(bands, ratio)
+
+    @property
+    def evaluations(self) -> int:
+        return self.models[0].evaluations
+
+    @property
+    def costly(self) -> bool:
+        return self.models[0].costly
+
+    @property
+    def depends_on_tiles(self) -> bool:
+        return self.models[0].depends_on_tiles
+
+    @property
+    def observed(self) -> Sensor | None:
+        return self.models[0].observed
+
+    @property
+    def device(self) -> torch.device:
+        return self.models[0].device

@@ -7,11 +7,11 @@ from typing import ClassVar, Self
 from panflow.methods._injection import UNFITTED, interpolation_halo, pan_matched, with_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import atrous, ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + P'_b - P'_L,b, P'_b = PAN with mean and standard deviation of E_b, P'_L,b its "a trous" low-pass.
 
     log2(ratio) levels of the binomial filter. Shapes [B, C, H, W], in counts.
@@ -20,7 +20,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = 'adds PAN\'s "a trous" wavelet planes'
     citation: ClassVar[str] = "nunez1999"
-    cost: ClassVar[float] = 1.5  # times brovey's
 
     moments: Moments = UNFITTED  # of E and P
 

@@ -9,11 +9,11 @@ from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, mo
 from panflow.methods._lowpass import reduced_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import atrous, ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + E_b / I (P'_b - P'_L,b), I = mean of E over bands, P'_L,b the "a trous" low-pass of P'_b.
 
     P'_b: PAN with the mean of E_b and its contrast scaled by std(E_b) / std(P_S), P_S being PAN reduced to MS and
@@ -24,7 +24,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "adds PAN's \"a trous\" planes in proportion to each band's share of the mean"
     citation: ClassVar[str] = "otazu2005"
-    cost: ClassVar[float] = 1.8  # times brovey's
 
     guard: bool | None = None
     moments: Moments = UNFITTED  # of E, P_S and P

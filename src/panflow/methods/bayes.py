@@ -17,11 +17,11 @@ from panflow.methods._injection import (
 )
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused = E + K (P - a - beta E), K = S beta / ((1 - lambda) / lambda s + beta S beta).
 
     P = a + beta E + noise of variance s is regressed on E; S is the covariance of E. This is the maximum of
@@ -32,7 +32,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "the likeliest bands given PAN and MS (Orfeo ToolBox)"
     citation: ClassVar[str] = "fasbender2008"
-    cost: ClassVar[float] = 1.2  # times brovey's
 
     weight: float = 0.9999  # lambda
     beta: Array = UNFITTED  # [B, C]

@@ -7,11 +7,11 @@ from typing import ClassVar, Self
 from panflow.arrays import namespace
 from panflow.methods._bdsd import detail_halo, detail_moments, inject
 from panflow.methods._injection import UNFITTED, solve
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + sum over c of gamma_cb E_c + gamma_Pb P.
 
     gamma: least squares of M_b - M_L,b on M_L and P_L at MS scale, no intercept; M: E reduced to MS scale, M_L: M
@@ -22,7 +22,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "models each band's detail as a linear mix of PAN and all bands"
     citation: ClassVar[str] = "garzelli2008"
-    cost: ClassVar[float] = 1.0  # times brovey's
 
     gamma: Array = UNFITTED  # [B, C + 1, C]
 

@@ -9,11 +9,11 @@ import numpy as np
 from panflow.arrays import like, namespace
 from panflow.methods._bdsd import detail_halo, detail_moments, inject
 from panflow.methods._injection import UNFITTED, solve_nonnegative
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + sum over c of gamma_cb E_c + gamma_Pb P, with gamma_cb <= 0 <= gamma_Pb.
 
     gamma: constrained least squares of M_b - M_L,b on M_L and P_L at MS scale (see bdsd), its exact optimum.
@@ -23,7 +23,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "as bdsd, with signs that make physical sense"
     citation: ClassVar[str] = "vivone2019"
-    cost: ClassVar[float] = 1.0  # times brovey's
 
     gamma: Array = UNFITTED  # [B, C + 1, C]
 

@@ -9,11 +9,11 @@ from panflow.methods._fused import modulated
 from panflow.methods._injection import UNFITTED, guarded
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b P' / I, I = mean of E over bands, P' = PAN with mean and standard deviation of I.
 
     Shapes [B, C, H, W], in counts. `guard` keeps E_b where I is near zero and limits the ratio to 10; None:
@@ -23,7 +23,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "scales all bands by PAN over their mean"
     citation: ClassVar[str] = "gillespie1987"
-    cost: ClassVar[float] = 1.0  # times brovey's
 
     guard: bool | None = None
     moments: Moments = UNFITTED  # of I and PAN

@@ -17,11 +17,11 @@ from panflow.methods._injection import (
 from panflow.methods._lowpass import smooth_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = max(E_b - L_b, 0) P' / I + L_b, I = sum a_b (E_b - L_b).
 
     a: least squares of E on the low-pass PAN, without intercept; P': PAN with the mean and standard deviation
@@ -33,7 +33,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "Brovey with haze removed and a regressed intensity"
     citation: ClassVar[str] = "lolli2017"
-    cost: ClassVar[float] = 2.0  # times brovey's
 
     guard: bool | None = None
     haze: Array = UNFITTED  # [B, C]

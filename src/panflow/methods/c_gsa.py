@@ -22,11 +22,11 @@ from panflow.methods._injection import (
 from panflow.ops.kernels import generic_lowpass
 from panflow.ops.moments import Moments, at_ms, measure, pan_core, total
 from panflow.ops.resample import decimate, ms_aligned, ms_up, precision
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + g_b,s (P - I), g_b,s = cov(I, E_b) / var(I) over the pixels of segment s, I = w_0 + sum w_b E_b.
 
     The weights regress the low-pass PAN, decimated, on MS with intercept. Segments: k-means of spectra divided by
@@ -39,7 +39,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "as gsa, with gains for each segment of similar spectra"
     citation: ClassVar[str] = "restaino2017"
-    cost: ClassVar[float] = 4.2  # times brovey's
 
     segments: int = 5
     labels: Array | None = None

@@ -10,11 +10,11 @@ from panflow.arrays import like
 from panflow.errors import InputError
 from panflow.methods._injection import combine
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + P - sum w_c E_c / sum w_c.
 
     `weights`: one a band (ArcGIS offers 0.166, 0.167, 0.167, 0.5 for red, green, blue, infrared of QuickBird);
@@ -25,7 +25,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "adds what PAN has over the bands' weighted mean, unmatched (ArcGIS)"
     citation: ClassVar[str] = "arcgis"
-    cost: ClassVar[float] = 0.4  # times brovey's
 
     weights: tuple[float, ...] | None = None
 

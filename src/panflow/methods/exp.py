@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused = ms_up: 23-tap polynomial interpolation at the true phase, [B, C, H, W] in counts."""
 
     family: ClassVar[str] = "interpolation"
     summary: ClassVar[str] = "interpolates MS; injects nothing"
     citation: ClassVar[str] = "aiazzi2002"
-    cost: ClassVar[float] = 0.1  # times brovey's
 
     def halo(self, ratio: YX) -> int:
         return 0

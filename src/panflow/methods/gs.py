@@ -16,11 +16,11 @@ from panflow.methods._injection import (
 )
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + g_b (P' - I), g_b = cov(I, E_b) / var(I), I = mean of E over bands.
 
     P': PAN with the mean and standard deviation of I. Shapes [B, C, H, W], in counts.
@@ -29,7 +29,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "Gram-Schmidt: replaces the bands' mean by PAN, by each band's covariance with it"
     citation: ClassVar[str] = "laben2000"
-    cost: ClassVar[float] = 1.0  # times brovey's
 
     moments: Moments = UNFITTED  # of E and P
 

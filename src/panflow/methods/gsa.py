@@ -9,11 +9,11 @@ from panflow.methods._fused import added
 from panflow.methods._injection import UNFITTED, intensity_moments, interpolation_halo, safe, solve
 from panflow.ops.moments import Moments, at_ms, at_pan, total
 from panflow.ops.resample import atrous, ms_aligned, ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + g_b ((P - mean P) - (I - mean I)), g_b = cov(I, E_b) / var(I), I = sum w_b E_b.
 
     The weights w regress the "a trous" low-pass of PAN, decimated, on MS at MS scale. Shapes [B, C, H, W], in
@@ -23,7 +23,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "Gram-Schmidt with the intensity that fits PAN best"
     citation: ClassVar[str] = "aiazzi2007"
-    cost: ClassVar[float] = 1.0  # times brovey's
 
     weights: Array = UNFITTED  # [B, C]
     moments: Moments = UNFITTED  # of E and P

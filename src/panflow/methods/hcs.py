@@ -10,11 +10,11 @@ from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, ma
 from panflow.methods._lowpass import box
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import lowpass, ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b sqrt(Q / Q_L), Q and Q_L: P^2 and P_L^2 with mean and standard deviation of I^2 = sum E_b^2.
 
     P_L: mean of P over a window of 2 ratio - 1 pixels (7 at a ratio of 4). This is the paper's "smart" mode, ERDAS
@@ -26,7 +26,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "scales all bands so that their length follows PAN (ERDAS)"
     citation: ClassVar[str] = "padwick2010"
-    cost: ClassVar[float] = 1.1  # times brovey's
 
     guard: bool | None = None
     smart: bool = True

@@ -8,11 +8,11 @@ from panflow.arrays import namespace
 from panflow.methods._injection import UNFITTED, combine, intensity_moments, matched, with_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + P' - I, I = mean of E over bands, P' = PAN with mean and standard deviation of I.
 
     Shapes [B, C, H, W], in counts.
@@ -21,7 +21,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "adds to all bands what PAN has over their mean"
     citation: ClassVar[str] = "tu2001"
-    cost: ClassVar[float] = 1.1  # times brovey's
 
     moments: Moments = UNFITTED  # of E and P
 

@@ -9,11 +9,11 @@ from panflow.methods._injection import UNFITTED, interpolation_halo, per_band, w
 from panflow.methods._lowpass import box
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import lowpass
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = (P - mean P) std(E_b) / std(P) + mean E_b, all over a window of 2 radius + 1 PAN pixels a side.
 
     Borders are replicated; where PAN is flat the result is mean E_b (Orfeo ToolBox divides by zero). Shapes
@@ -23,7 +23,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "gives PAN each band's local mean and contrast (Orfeo ToolBox)"
     citation: ClassVar[str] = "debethune1998"
-    cost: ClassVar[float] = 2.3  # times brovey's
 
     radius: int = 3
     mean: Array = UNFITTED  # of E and P [B, C + 1]

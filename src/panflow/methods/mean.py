@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = (E_b + P) / 2.
 
     PAN is not matched to MS, as in the tool: both have to be on one scale of counts. Shapes [B, C, H, W], in
@@ -19,7 +19,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "averages each band with PAN, unmatched (ArcGIS)"
     citation: ClassVar[str] = "arcgis"
-    cost: ClassVar[float] = 0.2  # times brovey's
 
     def halo(self, ratio: YX) -> int:
         return 0

@@ -11,11 +11,11 @@ from panflow.arrays import like, namespace
 from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, modulation, pan_matched, with_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import interpolate, ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b P'_b / P'_L,b, P'_b = PAN with mean and standard deviation of E_b.
 
     P_L: ceil(log2 ratio) times the half gradient (the mean of dilation and erosion by a 3 x 3 cross) and
@@ -27,7 +27,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "scales each band by PAN over its morphological low-pass"
     citation: ClassVar[str] = "restaino2016"
-    cost: ClassVar[float] = 1.4  # times brovey's
 
     guard: bool | None = None
     moments: Moments = UNFITTED  # of E and P

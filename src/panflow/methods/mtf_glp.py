@@ -8,11 +8,11 @@ from panflow.methods._injection import UNFITTED, pyramid_halo, with_pan
 from panflow.methods._lowpass import matched_low, smooth_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + P'_b - P'_L,b, P'_L,b: P'_b through band b's MTF, decimated and interpolated back.
 
     P'_b: PAN with the mean of E_b and its contrast scaled by std(E_b) / std(low-pass PAN). Shapes [B, C, H, W], in
@@ -22,7 +22,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "adds what the sensor's MTF removes, by each band's contrast"
     citation: ClassVar[str] = "aiazzi2006"
-    cost: ClassVar[float] = 1.7  # times brovey's
 
     moments: Moments = UNFITTED  # of E, low-pass PAN and P
 

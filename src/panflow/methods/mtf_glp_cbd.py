@@ -9,11 +9,11 @@ from panflow.methods._injection import UNFITTED, per_band, pyramid_halo, safe
 from panflow.methods._lowpass import unit_low
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + g_b (P - P_L,b), g_b = cov(P_L,b, E_b) / var(P_L,b).
 
     P_L,b: PAN through band b's MTF, decimated and interpolated back. One gain a band for the whole scene (the
@@ -24,7 +24,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "injects what the sensor's MTF removes, with a gain fitted at MS resolution"
     citation: ClassVar[str] = "aiazzi2006"
-    cost: ClassVar[float] = 1.9  # times brovey's
 
     gain: Array = UNFITTED  # [B, C]
 

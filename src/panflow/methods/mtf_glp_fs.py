@@ -10,11 +10,11 @@ from panflow.methods._injection import UNFITTED, pyramid_halo, safe
 from panflow.methods._lowpass import unit_low, unit_sense
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + g_b (P - P_L,b), g_b = cov(E_b, P) / cov(P_L,b, P).
 
     P_L,b: PAN through band b's MTF, decimated and interpolated back. Shapes [B, C, H, W], in counts.
@@ -23,7 +23,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "injects what the sensor's MTF removes, with a gain fitted at full scale"
     citation: ClassVar[str] = "vivone2018"
-    cost: ClassVar[float] = 2.0  # times brovey's
 
     gain: Array = UNFITTED  # [B, C]
 

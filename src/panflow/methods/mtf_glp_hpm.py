@@ -8,11 +8,11 @@ from panflow.methods._injection import UNFITTED, guarded, modulation, pyramid_ha
 from panflow.methods._lowpass import matched_low, smooth_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b P'_b / P'_L,b, P'_L,b: P'_b through band b's MTF, decimated and interpolated back.
 
     P'_b: PAN with the mean of E_b and its contrast scaled by std(E_b) / std(low-pass PAN). Shapes [B, C, H, W], in
@@ -23,7 +23,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "scales each band by PAN over what the sensor's MTF leaves of it"
     citation: ClassVar[str] = "aiazzi2003"
-    cost: ClassVar[float] = 1.8  # times brovey's
 
     guard: bool | None = None
     moments: Moments = UNFITTED  # of E, low-pass PAN and P

@@ -10,11 +10,11 @@ from panflow.methods._injection import UNFITTED, guarded, modulation, per_band, 
 from panflow.methods._lowpass import smooth_pan, unit_low
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = (E_b - L_b) (P - L_P) / (P_L,b - L_P) + L_b, P_L,b: PAN through band b's MTF, down and up.
 
     Haze L_b as in bt_h; L_P = w_0 + sum w_b L_b, w regressing the low-pass PAN on E. Shapes [B, C, H, W], in
@@ -25,7 +25,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "as mtf_glp_hpm, with haze removed from bands and PAN"
     citation: ClassVar[str] = "lolli2017"
-    cost: ClassVar[float] = 2.4  # times brovey's
 
     guard: bool | None = None
     haze: Array = UNFITTED  # [B, C]

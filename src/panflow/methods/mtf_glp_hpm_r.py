@@ -9,11 +9,11 @@ from panflow.methods._injection import UNFITTED, guarded, modulation, per_band, 
 from panflow.methods._lowpass import unit_low
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b (P + c_b) / (P_L,b + c_b), c_b = mean(E_b) / g_b - mean(P), g_b = cov(E_b, P_L,b) / var(P_L,b).
 
     P_L,b: PAN through band b's MTF, decimated and interpolated back. Computed as the ratio of g_b (P - mean P) +
@@ -26,7 +26,6 @@ class Method:
         "scales each band by PAN over what the sensor's MTF leaves of it, PAN matched by regression"
     )
     citation: ClassVar[str] = "vivone2018r"
-    cost: ClassVar[float] = 2.1  # times brovey's
 
     guard: bool | None = None
     gain: Array = UNFITTED  # [B, C]

@@ -11,14 +11,14 @@ from panflow.methods._cells import Cells
 from panflow.methods._injection import UNFITTED, combine, guarded, interpolation_halo, modulation, solve
 from panflow.ops.moments import at_ms, total
 from panflow.ops.resample import ms_aligned
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 NEIGHBOURS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]  # down and across
 FLOOR = 1e-6  # of N, counts: where PAN is flat N is 0
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused = P sum c_j M_j / sum c_j T M_j, c_j = exp(-N_j / sigma^2) exp(-d_j^2 / sigma_s^2), j = 1 to 9.
 
     M_j: spectra of the MS pixel under the PAN pixel and of the eight around it; N_j: sum of |P - P(q)| over the PAN
@@ -35,7 +35,6 @@ class Method:
     family: ClassVar[str] = "diffusion"
     summary: ClassVar[str] = "mixes the spectra of neighbouring MS pixels, guided by PAN (ENVI)"
     citation: ClassVar[str] = "sun2014"
-    cost: ClassVar[float] = 22.0  # times brovey's
 
     guard: bool | None = None
     spatial: float = 0.62  # sigma_s / ratio

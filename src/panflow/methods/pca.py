@@ -18,11 +18,11 @@ from panflow.methods._injection import (
 )
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + v_b (P' - I), I = sum v_b E_b, v the first eigenvector of the covariance of E.
 
     P': PAN with the mean and standard deviation of I. The sign of v makes its largest loading positive. Shapes
@@ -32,7 +32,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "replaces the bands' first principal component by PAN"
     citation: ClassVar[str] = "chavez1989"
-    cost: ClassVar[float] = 0.8  # times brovey's
 
     weights: Array = UNFITTED  # [B, C]
     moments: Moments = UNFITTED  # of E and P

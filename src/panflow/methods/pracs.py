@@ -21,11 +21,11 @@ from panflow.methods._injection import (
 from panflow.methods._lowpass import reduced_pan
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b + w_b L_b D_b, D_b = I_b - J_b without their means.
 
     E'_b: E_b with PAN's mean and standard deviation, not below 0; I the regression of the low-pass PAN (bicubic
@@ -38,7 +38,6 @@ class Method:
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "replaces a part of each band by PAN, as much as it correlates with it"
     citation: ClassVar[str] = "choi2011"
-    cost: ClassVar[float] = 3.1  # times brovey's
 
     guard: bool | None = None
     beta: float = 0.95

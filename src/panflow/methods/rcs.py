@@ -8,11 +8,11 @@ from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, mo
 from panflow.methods._lowpass import box
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import lowpass, ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b P / P_L, P_L = mean of P over a window of 2 radius + 1 PAN pixels a side, borders replicated.
 
     Shapes [B, C, H, W], in counts. `guard` keeps E_b where P_L is near zero and limits the ratio to 10; None: on,
@@ -22,7 +22,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "scales all bands by PAN over its local mean (Orfeo ToolBox)"
     citation: ClassVar[str] = "otb"
-    cost: ClassVar[float] = 0.4  # times brovey's
 
     guard: bool | None = None
     radius: int = 9

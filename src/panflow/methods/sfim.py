@@ -8,11 +8,11 @@ from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, mo
 from panflow.methods._lowpass import smoothing
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import lowpass, ms_up
-from panflow.types import YX, Array, Pair
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused_b = E_b P'_b / P'_L,b, P'_b = PAN with mean and standard deviation of E_b, P'_L,b its box mean.
 
     The box is ratio + 1 wide (the next odd number), borders replicated. Shapes [B, C, H, W], in counts. `guard`
@@ -22,7 +22,6 @@ class Method:
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "scales each band by PAN over its local mean"
     citation: ClassVar[str] = "liu2000"
-    cost: ClassVar[float] = 1.0  # times brovey's
 
     guard: bool | None = None
     moments: Moments = UNFITTED  # of E and P

@@ -14,7 +14,7 @@ from panflow.methods._lowpass import reduction_phase
 from panflow.ops.banded import Banded, apply_terms
 from panflow.ops.moments import at_ms, total
 from panflow.ops.resample import interpolate, ms_aligned, ms_up
-from panflow.types import YX, Array, Pair, Sensor
+from panflow.types import YX, Array, Pair, Sensor, Sharpener
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ C = 8.0  # above the largest eigenvalue of D D^T
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Sharpener):
     """fused = argmin over x of |MS - H x|^2 + |P - w_0 - sum w_b x_b|^2 + lambda TV(x).
 
     H: bilinear reduction, antialiased; its transpose is taken as bilinear interpolation. Every step: b = alpha x +
@@ -53,7 +53,6 @@ class Method:
     family: ClassVar[str] = "variational"
     summary: ClassVar[str] = "finds the smoothest image that explains both PAN and MS"
     citation: ClassVar[str] = "palsson2014"
-    cost: ClassVar[float] = 15.0  # times brovey's
 
     parameters: Parameters | None = None  # None: by sensor
     weights: Array = UNFITTED  # w [B, C]

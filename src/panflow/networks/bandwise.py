@@ -5,6 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._joined import add_to, relu_of
 from panflow.ops.window import Core, grown
 
@@ -46,7 +47,7 @@ class Exchange(nn.Module):
         return (last + self.mix(last.mean(1, keepdim=True))).flatten(0, 1).permute(0, 3, 1, 2)
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """Answer = a + (b + correlation) * detail + c * substitution: maps a, b, c from residual blocks with weights shared
     by all bands.
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from panflow import types
 from panflow.networks._blocks import require
 
 
@@ -119,7 +120,7 @@ def branch(width: int) -> nn.Sequential:
     return nn.Sequential(*(basic(width) for _ in range(3)))
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """DCFNet: HRNet-like branches of three sizes that fuse crosswise and meet the bands [dcfnet].
 
     Stem and four bottlenecks on (pan, ms_up); half branch with ms enlarged twice (bilinear, corners
@@ -164,29 +165,28 @@ class Network(nn.Module):
         three = self.fuse3([blocks(y) for blocks, y in zip(self.branches3, three, strict=True)])
         return self.head(torch.cat([enlarge(y, pan) for y in three], 1))
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"\.b2_conv_out\.", None),
-    (r"^conv([12])\.", r"stem.\1.0."),
-    (r"^bn([12])\.", r"stem.\1.1."),
-    (r"\.conv([123])\.", r".body.\1.0."),
-    (r"\.bn([123])\.", r".body.\1.1."),
-    *((rf"^stem\.{i + 1}\.", f"stem.{i}.") for i in range(2)),
-    *((rf"\.body\.{i + 1}\.", f".body.{i}.") for i in range(3)),
-    (r"\.downsample\.", ".shortcut."),
-    (r"^transition1\.0\.", "to_full."),
-    (r"^transition1\.1\.0\.0\.b0_in_down\.", "to_half."),
-    (r"^transition1\.1\.0\.0\.cfs_layers\.0\.", "bands."),
-    (r"^stage2\.0\.transition_layers\.2\.0\.0\.", "quarter."),
-    (r"\.b0_in_down\.", ".from_full."),
-    (r"\.b1_down\.", ".from_sum."),
-    (r"\.b1_in_down\.", ".from_half."),
-    (r"\.cfs_layers\.0\.", ".bands."),
-    (r"\.rs_w$", ".weights"),
-    (r"\.conv_up\.", ".conv."),
-    (r"\.res_block\.0\.", ".block."),
-    (r"^stage(\d)\.0\.fcc_w", r"fuse\1.weights"),
-    (r"^stage(\d)\.0\.fuse_layers\.(\d)\.(\d)\.", r"fuse\1.terms.\2\3."),
-    (r"^stage(\d)\.0\.branches\.", r"branches\1."),
-    (r"^last_layer\.", "head."),
-)
+    KEYS = (
+        (r"\.b2_conv_out\.", None),
+        (r"^conv([12])\.", r"stem.\1.0."),
+        (r"^bn([12])\.", r"stem.\1.1."),
+        (r"\.conv([123])\.", r".body.\1.0."),
+        (r"\.bn([123])\.", r".body.\1.1."),
+        *((rf"^stem\.{i + 1}\.", f"stem.{i}.") for i in range(2)),
+        *((rf"\.body\.{i + 1}\.", f".body.{i}.") for i in range(3)),
+        (r"\.downsample\.", ".shortcut."),
+        (r"^transition1\.0\.", "to_full."),
+        (r"^transition1\.1\.0\.0\.b0_in_down\.", "to_half."),
+        (r"^transition1\.1\.0\.0\.cfs_layers\.0\.", "bands."),
+        (r"^stage2\.0\.transition_layers\.2\.0\.0\.", "quarter."),
+        (r"\.b0_in_down\.", ".from_full."),
+        (r"\.b1_down\.", ".from_sum."),
+        (r"\.b1_in_down\.", ".from_half."),
+        (r"\.cfs_layers\.0\.", ".bands."),
+        (r"\.rs_w$", ".weights"),
+        (r"\.conv_up\.", ".conv."),
+        (r"\.res_block\.0\.", ".block."),
+        (r"^stage(\d)\.0\.fcc_w", r"fuse\1.weights"),
+        (r"^stage(\d)\.0\.fuse_layers\.(\d)\.(\d)\.", r"fuse\1.terms.\2\3."),
+        (r"^stage(\d)\.0\.branches\.", r"branches\1."),
+        (r"^last_layer\.", "head."),
+    )

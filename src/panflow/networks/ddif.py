@@ -4,11 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._blocks import require
 from panflow.networks._denoising import Residual, SelfAttention, TimeCode, end, norm, stages
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """Estimate of the clean residual x_0 = reference - ms_up from its noisy version x_t [ddif].
 
     A U-Net of SR3's residual blocks [sr3] with `multipliers` times `width` channels at 1, 1/2, 1/4, 1/8 of
@@ -72,6 +73,26 @@ class Network(nn.Module):
             block = isinstance(layer, Block)
             x = layer(torch.cat([x, skips.pop()], 1), time, wavelets) if block else layer(x)
         return self.end(x)
+
+    KEYS = (
+        (r"^noise_level_mlp\.1\.", "time.mlp.0."),
+        (r"^noise_level_mlp\.3\.", "time.mlp.2."),
+        (r"^downs\.(\d+)\.(conv\.)?", r"encoder.\1."),
+        (r"^mid\.", "middle."),
+        (r"^ups\.(\d+)\.conv\.", r"decoder.\1.1."),
+        (r"^ups\.", "decoder."),
+        (r"\.res_block\.noise_func\.noise_func\.0\.", ".residual.time."),
+        (r"\.res_block\.block(\d)\.block\.0\.", r".residual.norm\1."),
+        (r"\.res_block\.block(\d)\.block\.3\.", r".residual.conv\1."),
+        (r"\.attn\.", ".attention."),
+        (r"\.cond_inj\.", ".modulate."),
+        (r"\.x_conv\.", ".project."),
+        (r"\.prenorm_x\.", ".norm."),
+        (r"\.attn_out\.", ".out."),
+        (r"\.attn_res\.", ".skip."),
+        (r"^final_conv\.block\.0\.", "end.0."),
+        (r"^final_conv\.block\.3\.", "end.2."),
+    )
 
 
 def wavelet_condition(ms_up: Tensor, pan: Tensor) -> Tensor:
@@ -160,24 +181,3 @@ def separable(inputs: int, outputs: int) -> nn.Sequential:
     """Depthwise 3x3 without bias, then 1x1."""
     depthwise = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False)
     return nn.Sequential(depthwise, nn.Conv2d(inputs, outputs, 1))
-
-
-KEYS = (
-    (r"^noise_level_mlp\.1\.", "time.mlp.0."),
-    (r"^noise_level_mlp\.3\.", "time.mlp.2."),
-    (r"^downs\.(\d+)\.(conv\.)?", r"encoder.\1."),
-    (r"^mid\.", "middle."),
-    (r"^ups\.(\d+)\.conv\.", r"decoder.\1.1."),
-    (r"^ups\.", "decoder."),
-    (r"\.res_block\.noise_func\.noise_func\.0\.", ".residual.time."),
-    (r"\.res_block\.block(\d)\.block\.0\.", r".residual.norm\1."),
-    (r"\.res_block\.block(\d)\.block\.3\.", r".residual.conv\1."),
-    (r"\.attn\.", ".attention."),
-    (r"\.cond_inj\.", ".modulate."),
-    (r"\.x_conv\.", ".project."),
-    (r"\.prenorm_x\.", ".norm."),
-    (r"\.attn_out\.", ".out."),
-    (r"\.attn_res\.", ".skip."),
-    (r"^final_conv\.block\.0\.", "end.0."),
-    (r"^final_conv\.block\.3\.", "end.2."),
-)

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._cnn import check_form, initialise
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """fused - ms_up = conv(ReLU(conv(ReLU(conv([ms_up, pan]))))), all 3x3 [dicnn].
 
     The only form is "original", the variant that the paper calls DiCNN1, as in the DLPan toolbox
@@ -33,9 +34,8 @@ class Network(nn.Module):
     def forward(self, ms: Tensor, ms_up: Tensor, pan: Tensor) -> Tensor:
         return self.layers(torch.cat([ms_up, pan], 1))
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"^conv1\.", "layers.0."),
-    (r"^conv2\.", "layers.2."),
-    (r"^conv3\.", "layers.4."),
-)  # DLPan
+    KEYS = (
+        (r"^conv1\.", "layers.0."),
+        (r"^conv2\.", "layers.2."),
+        (r"^conv3\.", "layers.4."),
+    )  # DLPan

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._cnn import check_form
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """fused = conv(x + conv(h)) with x = [ms_up, pan], h = nine times ReLU(conv(.)) of x, all 7x7 [drpnn].
 
     The skip joins PAN as well as the bands, and the last convolution turns the sum into the image. The only
@@ -32,10 +33,9 @@ class Network(nn.Module):
         both = torch.cat([ms_up, pan], 1)
         return self.tail(both + self.residual(self.blocks(self.head(both))))
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (  # DLPan
-    (r"^backbone\.(\d)\.conv2\.", r"blocks.\1.0."),
-    (r"^conv1\.", "head.0."),
-    (r"^conv2\.", "residual."),
-    (r"^conv3\.", "tail."),
-)
+    KEYS = (  # DLPan
+        (r"^backbone\.(\d)\.conv2\.", r"blocks.\1.0."),
+        (r"^conv1\.", "head.0."),
+        (r"^conv2\.", "residual."),
+        (r"^conv3\.", "tail."),
+    )

@@ -6,13 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._blocks import require, without_autocast
 
 Ask = Callable[[Tensor, Tensor], Tensor]
 CODE_LENGTH = 4096
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """FeINFN: every PAN pixel asks its four MS neighbours, in space and in the Fourier domain [feinfn].
 
     f = Encoder(ms) [B, c, h, w], g = Encoder(pan, ms_up) [B, c, H, W]. A query gives each PAN pixel x
@@ -102,6 +103,20 @@ class Network(nn.Module):
             amplitude = ensemble(low.abs(), (height, width), self.ratio, ask_amplitude)
             phase = ensemble(low.angle(), (height, width), self.ratio, ask_phase)
             return torch.fft.ifft2(torch.polar(amplitude, phase)).abs()
+
+    KEYS = (
+        (r"encoder\.(sub|add)_mean\.", None),
+        (r"\.head\.0\.", ".head."),
+        (r"^imnet\.layers\.", "feature_query."),
+        (r"^freq_query\.imnet1\.layers\.", "amplitude_query."),
+        (r"^freq_query\.imnet2\.layers\.", "phase_query."),
+        (r"^hp\.kernel$", "high_pass"),
+        (r"^pe\.pe$", "code"),
+        (r"^decoder\.K\.(\d)\.0\.", r"decoder.gates.\1."),
+        (r"^decoder\.Q\.(\d)\.0\.", r"decoder.gabors.\1.conv."),
+        (r"^decoder\.Q\.(\d)\.1\.(omega|scale)_0$", r"decoder.gabors.\1.\2"),
+        (r"^decoder\.last_layer\.", "decoder.last."),
+    )
 
 
 def ensemble(low: Tensor, size: tuple[int, int], ratio: int, ask: Ask) -> Tensor:
@@ -213,18 +228,3 @@ class Gabor(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         z = self.conv(x)
         return torch.cos(self.omega * z) * torch.exp(-((self.scale * z) ** 2))
-
-
-KEYS = (
-    (r"encoder\.(sub|add)_mean\.", None),
-    (r"\.head\.0\.", ".head."),
-    (r"^imnet\.layers\.", "feature_query."),
-    (r"^freq_query\.imnet1\.layers\.", "amplitude_query."),
-    (r"^freq_query\.imnet2\.layers\.", "phase_query."),
-    (r"^hp\.kernel$", "high_pass"),
-    (r"^pe\.pe$", "code"),
-    (r"^decoder\.K\.(\d)\.0\.", r"decoder.gates.\1."),
-    (r"^decoder\.Q\.(\d)\.0\.", r"decoder.gabors.\1.conv."),
-    (r"^decoder\.Q\.(\d)\.1\.(omega|scale)_0$", r"decoder.gabors.\1.\2"),
-    (r"^decoder\.last_layer\.", "decoder.last."),
-)

@@ -2,10 +2,11 @@
 
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._cnn import ResidualBlock, check_form
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """fused - ms_up = conv(blocks(ReLU(conv(pan - ms_up)))), all 3x3, four residual blocks [fusionnet].
 
     PAN is compared with every band. "original" is the form of the paper and of the DLPan toolbox [dlpan];
@@ -39,18 +40,17 @@ class Network(nn.Module):
                 total = total + x
         return total
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"^res\d\.", None),  # DLPan stores the blocks twice, as res1..4 and as backbone.0..3
-    (r"^backbone\.(\d)\.conv20\.", r"blocks.\1.conv1."),
-    (r"^backbone\.(\d)\.conv21\.", r"blocks.\1.conv2."),
-    (r"^conv1\.", "head.0."),
-    (r"^conv3\.", "tail."),
-    (r"^pan_concat\.", "head."),  # PanBench: one list of convolution, ReLU, convolution, ...
-    (r"^output_layer\.", "tail."),
-    *(
-        (rf"^residual_blocks\.{3 * block + 2 * i}\.", f"blocks.{block}.conv{i + 1}.")
-        for block in range(4)
-        for i in range(2)
-    ),
-)
+    KEYS = (
+        (r"^res\d\.", None),  # DLPan stores the blocks twice, as res1..4 and as backbone.0..3
+        (r"^backbone\.(\d)\.conv20\.", r"blocks.\1.conv1."),
+        (r"^backbone\.(\d)\.conv21\.", r"blocks.\1.conv2."),
+        (r"^conv1\.", "head.0."),
+        (r"^conv3\.", "tail."),
+        (r"^pan_concat\.", "head."),  # PanBench: one list of convolution, ReLU, convolution, ...
+        (r"^output_layer\.", "tail."),
+        *(
+            (rf"^residual_blocks\.{3 * block + 2 * i}\.", f"blocks.{block}.conv{i + 1}.")
+            for block in range(4)
+            for i in range(2)
+        ),
+    )

@@ -3,10 +3,11 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._cnn import check_form
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """Eight layers, each one gradient step with learned operators for MS and one for PAN [gppnn].
 
     With units U = conv(ReLU(conv(.))) without biases (3x3 for MS, 1x1 for PAN; each its own) and bicubic
@@ -35,6 +36,13 @@ class Network(nn.Module):
         for ms_block, pan_block in zip(self.ms_blocks, self.pan_blocks, strict=True):
             image = pan_block(ms_block(image, ms), pan)
         return image
+
+    KEYS = (
+        (r"^lr_blocks\.", "ms_blocks."),
+        (r"\.(get_LR|get_PAN)\.", ".degrade."),
+        (r"\.get_HR_residual\.", ".restore."),
+        (r"\.basic_unit\.", "."),
+    )
 
 
 class Block(nn.Module):
@@ -65,11 +73,3 @@ def resize(image: Tensor, like: Tensor) -> Tensor:
     if image.shape[-2:] == size:
         return image
     return F.interpolate(image, size=size, mode="bicubic", align_corners=True)
-
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"^lr_blocks\.", "ms_blocks."),
-    (r"\.(get_LR|get_PAN)\.", ".degrade."),
-    (r"\.get_HR_residual\.", ".restore."),
-    (r"\.basic_unit\.", "."),
-)

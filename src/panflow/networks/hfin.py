@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from panflow import types
 from panflow.networks._blocks import KEYS as SHARED
 from panflow.networks._blocks import ContrastGate, Dense, FourierFuse, InvBlock, Refine, fuse_spectra, require
 
@@ -100,7 +101,7 @@ class Block(nn.Module):
         return (s_new, f_new), p
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """HFIN: SFIIN's blocks with a third, windowed Fourier branch and two streams that cross [hfin].
 
     streams = 3×3(bicubic(ms)), corners aligned; p = 3×3(pan); five Blocks;
@@ -136,21 +137,20 @@ class Network(nn.Module):
         z = torch.cat(streams, 1)
         return self.refine(self.post(self.contrast(z) * z))
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"\.spa_att\.|^process\.fuse\.", None),
-    *SHARED,
-    (r"^process\.block\.", "blocks.0."),
-    (r"^process\.block(\d)\.", r"blocks.\1."),
-    (r"^process\.", ""),
-    (r"\.spa_process\.", ".spatial."),
-    (r"\.fre_process\.", ".whole."),
-    (r"\.STfre_process\.", ".local."),
-    *((rf"\.amp_fuse{i + 1}\.", f".amplitudes.{i}.") for i in range(4)),
-    *((rf"\.pha_fuse{i + 1}\.", f".phases.{i}.") for i in range(4)),
-    (r"\.spa_ST_fusion\.", ".local_gate."),
-    (r"\.spa_FT_fusion\.", ".whole_gate."),
-    (r"\.FT_to_ST\.", ".to_local."),
-    (r"\.ST_to_FT\.", ".to_whole."),
-    (r"cha_att", "contrast"),
-)
+    KEYS = (
+        (r"\.spa_att\.|^process\.fuse\.", None),
+        *SHARED,
+        (r"^process\.block\.", "blocks.0."),
+        (r"^process\.block(\d)\.", r"blocks.\1."),
+        (r"^process\.", ""),
+        (r"\.spa_process\.", ".spatial."),
+        (r"\.fre_process\.", ".whole."),
+        (r"\.STfre_process\.", ".local."),
+        *((rf"\.amp_fuse{i + 1}\.", f".amplitudes.{i}.") for i in range(4)),
+        *((rf"\.pha_fuse{i + 1}\.", f".phases.{i}.") for i in range(4)),
+        (r"\.spa_ST_fusion\.", ".local_gate."),
+        (r"\.spa_FT_fusion\.", ".whole_gate."),
+        (r"\.FT_to_ST\.", ".to_local."),
+        (r"\.ST_to_FT\.", ".to_whole."),
+        (r"cha_att", "contrast"),
+    )

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
+from panflow import types
 from panflow.networks._blocks import require
 
 
@@ -52,7 +53,7 @@ class ResidualBlock(nn.Module):
         return x + self.conv2(self.conv1(x).relu())
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """LAGConv: a residual network of local-context adaptive convolutions [lagconv].
 
     x = ReLU(LagConv(pan, ms_up)), pan first; five ResidualBlocks; residual = LagConv(x).
@@ -75,12 +76,11 @@ class Network(nn.Module):
     def forward(self, ms: Tensor, ms_up: Tensor, pan: Tensor) -> Tensor:
         return self.tail(self.blocks(self.head(torch.cat([pan, ms_up], 1)).relu()))
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"^head_conv\.0\.", "head."),
-    (r"^tail_conv\.", "tail."),
-    *((rf"^RB{i + 1}\.", f"blocks.{i}.") for i in range(5)),
-    (r"\.attention1\.", ".alpha."),
-    (r"\.attention3\.1\.", ".bias.0."),
-    (r"\.attention3\.3\.", ".bias.2."),
-)
+    KEYS = (
+        (r"^head_conv\.0\.", "head."),
+        (r"^tail_conv\.", "tail."),
+        *((rf"^RB{i + 1}\.", f"blocks.{i}.") for i in range(5)),
+        (r"\.attention1\.", ".alpha."),
+        (r"\.attention3\.1\.", ".bias.0."),
+        (r"\.attention3\.3\.", ".bias.2."),
+    )

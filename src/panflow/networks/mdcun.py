@@ -4,10 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._cnn import check_form, check_power_of_two
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """T unfolded gradient steps from the bilinear MS, each drawn to two learned estimates of the image [mdcun].
 
     Step i, with N = NonLocal(x), D_i a denoiser that also sees all earlier estimates, and E the conditioning on PAN:
@@ -81,6 +82,26 @@ class Network(nn.Module):
         attention = [self.attention(torch.cat([band, pan], 1)) for band in image.split(1, dim=1)]
         return image + detail + torch.cat(attention, 1) * detail
 
+    KEYS = (
+        (r"^conv_u\.", "denoisers."),
+        (r"^gama\.", "gamma."),
+        (r"^conv_(up|down)\.body\.", r"\1."),
+        (r"^conv_(up|down)\.tail\.1\.", r"\1.3."),
+        (r"^conv_(up|down)\.tail\.2\.", r"\1.4."),
+        (r"^hf_pan\.", "detail."),
+        (r"^NLBlock\.t\.", "non_local.theta."),
+        (r"^NLBlock\.p\.", "non_local.phi."),
+        (r"^NLBlock\.", "non_local."),
+        (r"^rm1\.block\.\d\.layers\.", None),  # the same tensors a second time
+        (r"^rm1\.block\.0\.conv\.", "attention.head.0."),
+        (r"^rm1\.block\.0\.act\.", "attention.head.1."),
+        (r"^rm1\.block\.1\.", "attention.blocks.0."),
+        (r"^rm1\.block\.2\.", "attention.blocks.1."),
+        (r"^rm1\.block\.3\.", "attention.blocks.2."),
+        (r"^rm1\.spatial\.conv\.", "attention.tail.0."),
+        (r"^rm1\.spatial\.act\.", "attention.tail.1."),
+    )
+
 
 class Attention(nn.Module):
     """A in (0, 1) [B, 1, H, W] of a band and PAN [B, 2, H, W]: residual blocks, then maximum and mean of features."""
@@ -147,24 +168,3 @@ def high_pass(pan: Tensor, factor: int) -> Tensor:
     """PAN minus itself brought to 1/factor and back, bicubic, no antialiasing."""
     coarse = F.interpolate(pan, scale_factor=1 / factor, mode="bicubic")
     return pan - F.interpolate(coarse, scale_factor=factor, mode="bicubic")
-
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"^conv_u\.", "denoisers."),
-    (r"^gama\.", "gamma."),
-    (r"^conv_(up|down)\.body\.", r"\1."),
-    (r"^conv_(up|down)\.tail\.1\.", r"\1.3."),
-    (r"^conv_(up|down)\.tail\.2\.", r"\1.4."),
-    (r"^hf_pan\.", "detail."),
-    (r"^NLBlock\.t\.", "non_local.theta."),
-    (r"^NLBlock\.p\.", "non_local.phi."),
-    (r"^NLBlock\.", "non_local."),
-    (r"^rm1\.block\.\d\.layers\.", None),  # the same tensors a second time
-    (r"^rm1\.block\.0\.conv\.", "attention.head.0."),
-    (r"^rm1\.block\.0\.act\.", "attention.head.1."),
-    (r"^rm1\.block\.1\.", "attention.blocks.0."),
-    (r"^rm1\.block\.2\.", "attention.blocks.1."),
-    (r"^rm1\.block\.3\.", "attention.blocks.2."),
-    (r"^rm1\.spatial\.conv\.", "attention.tail.0."),
-    (r"^rm1\.spatial\.act\.", "attention.tail.1."),
-)

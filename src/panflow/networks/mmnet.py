@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention
 
+from panflow import types
 from panflow.networks._blocks import require
 
 State = tuple[Tensor, Tensor]  # hidden and cell of a ConvLSTM
@@ -155,7 +156,7 @@ class Memory(nn.Module):
         return self.leave(hidden), (hidden, cell)
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """MMNet: alternating descent on two priors, local and non-local, with a memory between stages [mmnet].
 
     Stage 0, H = ms_up: u = U(H); H = Hl(H, u); I = S(H); I = Hp(I, V(I)). Then `stages` stages of shared weights
@@ -205,21 +206,20 @@ class Network(nn.Module):
             image, m_hp = stage.Hp(image, v, ms, recall("Hp", m_hp))
         return image
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"\.layers\.", None),  # the same tensors a second time
-    (r"\.res_block\.", "."),
-    (r"^stage0\.", "first."),
-    (r"^(U|V|Hl|Hp)_block\.", r"later.\1."),
-    (r"^H2SH", "later.H2SH"),
-    (r"\.H2SH_Hin\.", ".S.from_ms."),
-    (r"\.H2SH_PANin\.", ".S.from_pan."),
-    (r"\.H2SH_outup\.", ".S.up."),
-    (r"\.H2SH_out\.", ".S.out."),
-    (r"\.H2SH\.", ".S.attention."),
-    (r"^(U|V|Hl|Hp)conv1\.", r"memory.\1.enter."),
-    (r"^(U|V|Hl|Hp)conv2\.", r"memory.\1.leave."),
-    (r"^cell(U|V|Hl|Hp)\.conv\.", r"memory.\1.cell."),
-    (r"^Uconv3\.", "join_u."),
-    (r"^Vconv3\.", "join_v."),
-)
+    KEYS = (
+        (r"\.layers\.", None),  # the same tensors a second time
+        (r"\.res_block\.", "."),
+        (r"^stage0\.", "first."),
+        (r"^(U|V|Hl|Hp)_block\.", r"later.\1."),
+        (r"^H2SH", "later.H2SH"),
+        (r"\.H2SH_Hin\.", ".S.from_ms."),
+        (r"\.H2SH_PANin\.", ".S.from_pan."),
+        (r"\.H2SH_outup\.", ".S.up."),
+        (r"\.H2SH_out\.", ".S.out."),
+        (r"\.H2SH\.", ".S.attention."),
+        (r"^(U|V|Hl|Hp)conv1\.", r"memory.\1.enter."),
+        (r"^(U|V|Hl|Hp)conv2\.", r"memory.\1.leave."),
+        (r"^cell(U|V|Hl|Hp)\.conv\.", r"memory.\1.cell."),
+        (r"^Uconv3\.", "join_u."),
+        (r"^Vconv3\.", "join_v."),
+    )

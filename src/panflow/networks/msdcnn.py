@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._cnn import check_form
 
 Activation = Callable[[], nn.Module]
@@ -31,7 +32,7 @@ FORMS = {
 }
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """fused = deep([ms_up, pan]) + shallow([ms_up, pan]) [msdcnn].
 
     Deep: conv7 to 60, multi-scale block, conv3 to 30, multi-scale block, conv5; shallow: conv9 to 64, a middle
@@ -65,6 +66,25 @@ class Network(nn.Module):
         both = torch.cat([ms_up, pan], 1)
         return self.output(self.deep(both) + self.shallow(both))
 
+    KEYS = (
+        (r"^shallow_conv_", "shallow"),  # PanBench, to the names of DLPan
+        (r"^deep_conv_(\d)_sacle_", r"multi\1_"),
+        (r"^conv2_", "multi1_"),
+        (r"^conv4_", "multi2_"),
+        (r"^(conv1|deep_conv_1)\.", "deep.0.0."),
+        (r"^multi1_1\.", "deep.1.arms.0.0."),
+        (r"^multi1_2\.", "deep.1.arms.1.0."),
+        (r"^multi1_3\.", "deep.1.arms.2.0."),
+        (r"^(conv3|deep_conv_2)\.", "deep.2.0."),
+        (r"^multi2_1\.", "deep.3.arms.0.0."),
+        (r"^multi2_2\.", "deep.3.arms.1.0."),
+        (r"^multi2_3\.", "deep.3.arms.2.0."),
+        (r"^(conv5|deep_conv_3)\.", "deep.4.0."),
+        (r"^shallow1\.", "shallow.0.0."),
+        (r"^shallow2\.", "shallow.1.0."),
+        (r"^shallow3\.", "shallow.2.0."),
+    )
+
 
 class MultiScale(nn.Module):
     """x + [conv3(x), conv5(x), conv7(x)], a third of the features each."""
@@ -80,23 +100,3 @@ class MultiScale(nn.Module):
 
 def _layer(channels: int, width: int, kernel: int, activation: Activation) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, width, kernel, padding=kernel // 2), activation())
-
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"^shallow_conv_", "shallow"),  # PanBench, to the names of DLPan
-    (r"^deep_conv_(\d)_sacle_", r"multi\1_"),
-    (r"^conv2_", "multi1_"),
-    (r"^conv4_", "multi2_"),
-    (r"^(conv1|deep_conv_1)\.", "deep.0.0."),
-    (r"^multi1_1\.", "deep.1.arms.0.0."),
-    (r"^multi1_2\.", "deep.1.arms.1.0."),
-    (r"^multi1_3\.", "deep.1.arms.2.0."),
-    (r"^(conv3|deep_conv_2)\.", "deep.2.0."),
-    (r"^multi2_1\.", "deep.3.arms.0.0."),
-    (r"^multi2_2\.", "deep.3.arms.1.0."),
-    (r"^multi2_3\.", "deep.3.arms.2.0."),
-    (r"^(conv5|deep_conv_3)\.", "deep.4.0."),
-    (r"^shallow1\.", "shallow.0.0."),
-    (r"^shallow2\.", "shallow.1.0."),
-    (r"^shallow3\.", "shallow.2.0."),
-)

@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from panflow import types
 from panflow.networks._blocks import HIN, FourierFuse, InvBlock, Refine, require
 from panflow.networks._blocks import KEYS as SHARED
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """MSDDN: invertible fusion down to a quarter of the size, Fourier fusion on the way up again [msddn].
 
     m = 3×3(bicubic(ms)), p₁ = 3×3(pan), p₂ = HIN(p₁), q = 3×3↓2(p₂), p₃ = HIN(q).
@@ -81,13 +82,12 @@ class Network(nn.Module):
         s = s + self.fuse5(torch.cat([self.fft2(s, p2), s], 1))
         return self.conv_out(self.fuse6(torch.cat([self.fft3(s, p1), s], 1)))
 
+    KEYS = (
+        (r"\.identity\.|\.conv_3\.|^conv2\.|^conv_ada\.|^down_pan3\.", None),
+        (r"^conv0\.", "conv2."),
+        *SHARED,
+    )
+
 
 def _double(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2, mode="bicubic", align_corners=True)
-
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"\.identity\.|\.conv_3\.|^conv2\.|^conv_ada\.|^down_pan3\.", None),
-    (r"^conv0\.", "conv2."),
-    *SHARED,
-)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, gelu, layer_norm, pixel_shuffle, pixel_unshuffle, silu
 
+from panflow import types
 from panflow.errors import InputError
 from panflow.networks._attention import FORMS
 from panflow.registry import closest
@@ -153,7 +154,7 @@ class Up(nn.Module):
         return self.join(torch.cat([pixel_shuffle(self.map(x), 2), kept], dim=1))
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """The velocity of OTFM's flow [otfm], in units of the answer: x [B, C, H, W] is the state (zero at t = 1), t [B].
 
     Stem 3 x 3 of [x, ms_up, pan] -> three encoder stages at full, half and quarter size -> three decoder stages at

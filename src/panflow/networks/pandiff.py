@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._blocks import require
 from panflow.networks._denoising import Residual, SelfAttention, TimeCode, end, stages
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """Estimate of the noise in x_t, a noisy version of the difference map x_0 = reference - ms_up [pandiff].
 
     Known of the paper: DDPM on the difference map, a U-Net as in SR3 [sr3], PAN and interpolated MS as
@@ -64,6 +65,8 @@ class Network(nn.Module):
             x = layer(torch.cat([x, skips.pop()], 1), time) if isinstance(layer, Block) else layer(x)
         return self.end(x)
 
+    KEYS = ()  # there is no public checkpoint
+
 
 class Intercalibration(nn.Module):
     """(g_ms * ms_up, g_pan * pan), [B, C + 1, H, W]: a weight in (0, 1) for every band.
@@ -93,6 +96,3 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         return self.attention(self.residual(x, time))
-
-
-KEYS: tuple[tuple[str, str | None], ...] = ()  # there is no public checkpoint

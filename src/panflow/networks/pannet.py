@@ -4,12 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._cnn import ResidualBlock, check_form, check_power_of_two, initialise
 
 FORMS = {"original": 4, "unipan": 5, "panbench": 4}  # residual blocks
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """fused - ms_up = conv(blocks(ReLU(conv([T(high(ms)), high(pan)])))), convolutions 3x3 [pannet].
 
     high(x) = x minus its 5x5 mean, at the size of x (borders reflected); T is a learned transposed convolution
@@ -60,6 +61,19 @@ class Network(nn.Module):
         both = [self.up(ms), pan] if self.form == "original" else [pan, self.up(ms)]
         return self.tail(self.blocks(self.head(torch.cat(both, 1))))
 
+    KEYS = (
+        (r"^res\d\.", None),  # DLPan stores the blocks twice, as res1..4 and as backbone.0..3
+        (r"^backbone\.(\d)\.conv20\.", r"blocks.\1.conv1."),
+        (r"^backbone\.(\d)\.conv21\.", r"blocks.\1.conv2."),
+        (r"^deconv\.", "up."),
+        (r"^conv1\.", "head.0."),
+        (r"^conv3\.", "tail."),
+        (r"^layer_0\.0\.", "up."),  # PanBench
+        (r"^layer_1\.", "head."),
+        (r"^layer_2\.0\.(\d)\.net\.", r"blocks.\1.layers."),
+        (r"^layer_2\.1\.", "tail."),
+    )
+
 
 class NormalisedBlock(nn.Module):
     """x + ReLU(norm(conv(ReLU(norm(conv(x)))))): PanBench's block."""
@@ -76,17 +90,3 @@ class NormalisedBlock(nn.Module):
 def high_pass(image: Tensor) -> Tensor:
     """`image` [B, C, H, W] minus its 5x5 mean; the border is reflected without repeating the edge."""
     return image - F.avg_pool2d(F.pad(image, (2, 2, 2, 2), mode="reflect"), 5, stride=1)
-
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"^res\d\.", None),  # DLPan stores the blocks twice, as res1..4 and as backbone.0..3
-    (r"^backbone\.(\d)\.conv20\.", r"blocks.\1.conv1."),
-    (r"^backbone\.(\d)\.conv21\.", r"blocks.\1.conv2."),
-    (r"^deconv\.", "up."),
-    (r"^conv1\.", "head.0."),
-    (r"^conv3\.", "tail."),
-    (r"^layer_0\.0\.", "up."),  # PanBench
-    (r"^layer_1\.", "head."),
-    (r"^layer_2\.0\.(\d)\.net\.", r"blocks.\1.layers."),
-    (r"^layer_2\.1\.", "tail."),
-)

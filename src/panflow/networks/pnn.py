@@ -4,12 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._cnn import check_form
 
 FORMS = {"original": (64, 32), "unipan": (48, 32), "panbench": (64, 32)}  # widths of the two hidden layers
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """conv5(ReLU(conv5(ReLU(conv9([ms_up, pan]))))) [pnn]; the widths are those of the forms.
 
     "original" is the network of the DLPan toolbox [dlpan]: convolutions without padding behind one
@@ -41,10 +42,9 @@ class Network(nn.Module):
     def forward(self, ms: Tensor, ms_up: Tensor, pan: Tensor) -> Tensor:
         return self.layers(F.pad(torch.cat([ms_up, pan], 1), 4 * [self.border], mode="replicate"))
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    (r"^conv1\.", "layers.0."),  # DLPan
-    (r"^conv2\.", "layers.2."),
-    (r"^conv3\.", "layers.4."),
-    (r"^net\.", "layers."),  # PanBench
-)
+    KEYS = (
+        (r"^conv1\.", "layers.0."),  # DLPan
+        (r"^conv2\.", "layers.2."),
+        (r"^conv3\.", "layers.4."),
+        (r"^net\.", "layers."),  # PanBench
+    )

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._blocks import require
 from panflow.networks._clahe import clahe
 
@@ -21,7 +22,7 @@ def tanh_relu(x: Tensor) -> Tensor:
 MASKS: dict[str, Squash] = {"sigmoid": torch.sigmoid, "tanh_relu": tanh_relu}
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """Three stages of three sub-models, coarse to fine, that filter `ms_up` and `pan` [premix].
 
     A sub-model at 1/2^i of the PAN size mixes features of its two inputs and predicts one 3x3 kernel K for
@@ -75,6 +76,19 @@ class Network(nn.Module):
                 coarse = (view_ms[..., :: 2**scale, :: 2**scale], view_pan[..., :: 2**scale, :: 2**scale])
                 fused, carried = model(*coarse, fused, pan, carried)
         return fused
+
+    KEYS = (
+        (r"^postconv", None),
+        (r"^model1\.", "stages.2."),
+        (r"^model2\.", "stages.1."),
+        (r"^model3\.", "stages.0."),
+        (r"\.preconv\.", ".first."),
+        (r"\.emix\.", ".rest."),
+        (r"\.encoder_(ms|pan)\.encoder\.", r".\1."),
+        (r"\.ewfm\.conv\.", ".mask."),
+        (r"\.transconv_(ms|pan)\.", r".up_\1."),
+        (r"\.pf_(ms|pan)\.conv\.", r".kernels_\1."),
+    )
 
 
 class SubModel(nn.Module):
@@ -147,17 +161,3 @@ def blur(image: Tensor) -> Tensor:
     taps = taps / taps.sum()
     kernel = torch.outer(taps, taps).expand(image.shape[1], 1, 3, 3)
     return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel, groups=image.shape[1])
-
-
-KEYS = (
-    (r"^postconv", None),
-    (r"^model1\.", "stages.2."),
-    (r"^model2\.", "stages.1."),
-    (r"^model3\.", "stages.0."),
-    (r"\.preconv\.", ".first."),
-    (r"\.emix\.", ".rest."),
-    (r"\.encoder_(ms|pan)\.encoder\.", r".\1."),
-    (r"\.ewfm\.conv\.", ".mask."),
-    (r"\.transconv_(ms|pan)\.", r".up_\1."),
-    (r"\.pf_(ms|pan)\.conv\.", r".kernels_\1."),
-)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._blocks import KEYS as SHARED
 from panflow.networks._blocks import ContrastGate, Dense, FourierFuse, InvBlock, Refine, require
 
@@ -39,7 +40,7 @@ class Block(nn.Module):
         return m + self.post(self.cha_att(z) * z), p
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """SFIIN: five blocks that exchange spatial and Fourier features, then 1×1 of all five and Refine [sfiin].
 
     m = 3×3(ms_up), p = 3×3(pan); (mᵢ, p) = Blockᵢ(mᵢ₋₁, p); residual = Refine(1×1(m₁ … m₅)).
@@ -70,10 +71,9 @@ class Network(nn.Module):
             features.append(m)
         return self.refine(self.fuse(torch.cat(features, 1)))
 
-
-KEYS: tuple[tuple[str, str | None], ...] = (
-    *SHARED,
-    (r"^process\.block\.", "blocks.0."),
-    (r"^process\.block(\d)\.", r"blocks.\1."),
-    (r"^process\.", ""),
-)
+    KEYS = (
+        *SHARED,
+        (r"^process\.block\.", "blocks.0."),
+        (r"^process\.block(\d)\.", r"blocks.\1."),
+        (r"^process\.", ""),
+    )

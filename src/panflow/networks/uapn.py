@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.networks._blocks import HIN, InvBlock, require
 
 PASSES = 10  # T
@@ -20,7 +21,7 @@ class Estimate(NamedTuple):
     mean: Tensor
 
 
-class Network(nn.Module):
+class Network(types.Network, nn.Module):
     """Two stages of feature extraction, uncertainty estimation and fusion with PAN [uapn].
 
     M = bicubic(ms), corners aligned, inside; f = 1x1(M), p = 1x1(pan); twice f <- fuse(join(f, extract(f)),
@@ -65,9 +66,11 @@ class Network(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, ms: Tensor, ms_up: Tensor, pan: Tensor, masks: Tensor | None = None) -> Tensor:
-        return self.with_estimates(ms, pan, masks)[0]
+        return self.staged(ms, ms_up, pan, masks)[0]
 
-    def with_estimates(self, ms: Tensor, pan: Tensor, masks: Tensor | None = None) -> tuple[Tensor, list[Estimate]]:
+    def staged(
+        self, ms: Tensor, ms_up: Tensor, pan: Tensor, masks: Tensor | None = None
+    ) -> tuple[Tensor, list[Estimate]]:
         """The residual, and each stage's estimate of the image (M included) with its uncertainties."""
         masks = self.draw_masks() if masks is None else masks
         base = F.interpolate(ms, scale_factor=self.ratio, mode="bicubic", align_corners=True)
@@ -82,6 +85,26 @@ class Network(nn.Module):
         """[2, passes, 2 width]: 1 keeps a channel, 0 drops it; nothing is scaled up for it."""
         generator = None if self.training else torch.Generator().manual_seed(self.seed)
         return (torch.rand(2, PASSES, 2 * self.width, generator=generator) >= DROPPED).float()
+
+    KEYS = (
+        (r"dowm", "down"),
+        (r"^FEM1\.", "stages.0.extract."),
+        (r"^FEM2\.", "stages.1.extract."),
+        (r"^skip1\.", "stages.0.join."),
+        (r"^skip2\.", "stages.1.join."),
+        (r"^UAFM1\.", "stages.0."),
+        (r"^UAFM2\.", "stages.1."),
+        (r"\.(layer_\w+)\.body\.0\.", r".\1."),
+        (r"\.(fus\d)\.body\.0\.", r".\1.body."),
+        (r"\.((?:down|up)\d)\.conv\.", r".\1."),
+        (r"\.conv_2\.0\.", ".conv_2."),
+        (r"\.UE\.conv\.0\.", ".features."),
+        (r"\.UE\.out\.0\.", ".sample."),
+        (r"\.UE\.aue\.0\.", ".aleatoric."),
+        (r"^(stages\.\d\.conv\d)\.0\.", r"\1."),
+        (r"\.UGAConv(\d)\.", r".adaptive\1."),
+        (r"\.(spatial|spectral)_generator\.", r".\1."),
+    )
 
 
 class Stage(nn.Module):
@@ -185,24 +208,3 @@ class UncertaintyConv(nn.Module):
         taps = F.unfold(x, 3, padding=1).unflatten(2, x.shape[-2:]).unflatten(1, (-1, 9))
         taps = taps * self.spatial(uncertainty)[:, None] * self.spectral(uncertainty)[:, :, None]
         return F.conv2d(taps.flatten(1, 2), self.weight.flatten(1)[:, :, None, None])
-
-
-KEYS = (
-    (r"dowm", "down"),
-    (r"^FEM1\.", "stages.0.extract."),
-    (r"^FEM2\.", "stages.1.extract."),
-    (r"^skip1\.", "stages.0.join."),
-    (r"^skip2\.", "stages.1.join."),
-    (r"^UAFM1\.", "stages.0."),
-    (r"^UAFM2\.", "stages.1."),
-    (r"\.(layer_\w+)\.body\.0\.", r".\1."),
-    (r"\.(fus\d)\.body\.0\.", r".\1.body."),
-    (r"\.((?:down|up)\d)\.conv\.", r".\1."),
-    (r"\.conv_2\.0\.", ".conv_2."),
-    (r"\.UE\.conv\.0\.", ".features."),
-    (r"\.UE\.out\.0\.", ".sample."),
-    (r"\.UE\.aue\.0\.", ".aleatoric."),
-    (r"^(stages\.\d\.conv\d)\.0\.", r"\1."),
-    (r"\.UGAConv(\d)\.", r".adaptive\1."),
-    (r"\.(spatial|spectral)_generator\.", r".\1."),
-)

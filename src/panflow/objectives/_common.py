@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from panflow import types
 from panflow.errors import InputError
 from panflow.generative.samplers import euler
 from panflow.settings import typed
-from panflow.types import NOTHING, Batch, Pair
+from panflow.types import NOTHING, Batch, Network, Pair
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,14 @@ class Settings:
         return typed(cls, values, f"objective {cls.__module__.rpartition('.')[-1]}")
 
 
-def bare(network: nn.Module) -> nn.Module:
+def bare(network: nn.Module) -> Network:
     """The network itself where something for several devices is wrapped around it."""
-    inner = getattr(network, "module", network)
-    return inner if isinstance(inner, nn.Module) else network
+    return cast(Network, network.module if isinstance(network, DistributedDataParallel) else network)
 
 
 def takes_state(network: nn.Module) -> bool:
     """Whether the network is called with a state and a time: network(x, t, **inputs)."""
-    return bool(getattr(bare(network), "denoiser", False))
+    return bare(network).denoiser
 
 
 def ask(network: nn.Module, batch: Batch, z: Tensor, t: Tensor) -> Tensor:
@@ -146,9 +147,8 @@ class Log:
         return {name: value for name, value in numbers.items() if value == value}
 
 
-class Base(nn.Module):
-    """What objectives share unless they say otherwise: a log, one evaluation of the network a prediction, and the
-    network as the only player."""
+class Base(types.Objective, nn.Module):
+    """What objectives share beside `types.Objective`: options and a log."""
 
     def __init__(self, options: Any) -> None:
         super().__init__()
@@ -158,14 +158,6 @@ class Base(nn.Module):
     @property
     def log(self) -> dict[str, float]:
         return self._log.read()
-
-    @property
-    def evaluations(self) -> int:
-        """How often `predict` asks the network."""
-        return 1
-
-    def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
-        return {"net": network}
 
 
 def reconstruction(answer: Tensor, x1: Tensor, mask: Tensor | None, which: Tensor) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ def needs_state(network: nn.Module) -> None:
 def needs_flow(network: nn.Module) -> None:
     """Refuses the denoisers of diffusion too, which count whole steps of a schedule."""
     needs_state(network)
-    if hasattr(bare(network), "estimates"):
+    if bare(network).estimates:
         raise InputError(
             f"{type(bare(network)).__module__} counts the steps of a diffusion, and a flow has times from 0 to 1: "
             "take the objective diffusion"

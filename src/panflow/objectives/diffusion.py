@@ -128,7 +128,7 @@ class Objective(Base):
     def _ask(self, network: nn.Module, batch: Batch, x: Tensor, times: Tensor, estimate: Tensor | None) -> Tensor:
         if estimate is not None:
             batch = replace(batch, inputs={**batch.inputs, "estimate": estimate})
-        counts = hasattr(bare(network), "estimates")
+        counts = bare(network).estimates is not None
         return ask(network, batch, x, times if counts else ((times + 1) / len(self.schedule)).to(x.dtype))
 
     def _clean(
@@ -146,4 +146,4 @@ def _noised(x0: Tensor, noise: Tensor, a: Tensor) -> Tensor:
 
 
 def _estimates_noise(network: Any) -> bool:
-    return getattr(bare(network), "estimates", "clean") == "noise"
+    return bare(network).estimates == "noise"

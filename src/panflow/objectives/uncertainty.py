@@ -11,7 +11,6 @@ from panflow.objectives._common import (
     NOTHING,
     Base,
     Settings,
-    ask,
     bare,
     mean,
     predict,
@@ -38,7 +37,7 @@ class Objective(Base):
         |x - y| + sum_i [ 0.1 |m_i - y| + 0.01 mean(exp(-A_i) (m_i - y)^2 / 2 + A_i / 2) ]
                 + 0.01 [ |(A_1 + E_1) / 2 (m_2 - y)| + |(A_2 + E_2) / 2 (x - y)| ]
 
-    Networks without `with_estimates` learn by the first term alone. The estimates are compared in units of the
+    Networks without stages learn by the first term alone. The estimates are compared in units of the
     answer whatever the transform, which is that of the images for `scale` alone, as in UniPAN's code.
     """
 
@@ -48,13 +47,11 @@ class Objective(Base):
         self, players: dict[str, nn.Module], batch: Batch, rng: Any = None, *, progress: float = 1.0
     ) -> Iterator[tuple[str, Tensor]]:
         wanted, mask = target(batch), valid(batch)
-        network: Any = bare(players["net"])
+        network = bare(players["net"])
         image, low = wanted + batch.ms_up / batch.unit, batch.ms_up / batch.unit
-        named, stages = NOTHING | batch.inputs, []
-        if hasattr(network, "with_estimates"):
-            answer, stages = network.with_estimates(named["ms"], named["pan"])
-        else:
-            answer = ask(network, batch, *start(batch))
+        state = start(batch) if network.denoiser else ()
+        answer, stages = network.staged(*state, **(NOTHING | batch.inputs))
+        answer = answer.to(wanted.dtype)  # under autocast it may come in half precision
         if network.predicts == "image":
             image, low = wanted, torch.zeros_like(low)
         loss = l1 = mean((answer - wanted).abs(), mask)

@@ -174,8 +174,8 @@ def sharpen_file(
         mpix_per_second=pixels / 1e6 / seconds,
         peak_mib=peak_mib(),
         sensor_reason="" if source.why == "given" else source.why,
-        evaluations=getattr(sharpener, "evaluations", 0),
-        mtf_gains=list(observed.gains) if (observed := getattr(sharpener, "observed", None)) else [],
+        evaluations=sharpener.evaluations,
+        mtf_gains=list(sharpener.observed.gains) if sharpener.observed else [],
         warnings=[*source.placement.notes, *source.notes, *warnings],
     )
 
@@ -198,7 +198,7 @@ def _mean(phase: tuple) -> tuple[float, float]:
 
 def _blocks(sharpener: Sharpener, size: tuple[int, int]) -> int:
     """Blocks of the file that a tile has on a side: more for what costs much around a tile, where there are many."""
-    return 2 if getattr(sharpener, "costly", False) and min(size) >= 4 * BLOCK else 1
+    return 2 if sharpener.costly and min(size) >= 4 * BLOCK else 1
 
 
 def _in_flight(
@@ -207,8 +207,9 @@ def _in_flight(
     """How many tiles may be in work at once under a limit in MiB."""
     side = min(side + 2 * halo, max(source.size))
     base, tile = BASE_MIB, side * side * 4 * (6 * source.bands + 8) / 2**20
-    if hasattr(sharpener, "memory"):  # torch, and what a network makes of a tile
-        base, tile = BASE_MIB + TORCH_MIB, tile + sharpener.memory(source.bands, source.placement.ratio)
+    tile += sharpener.memory(source.bands, source.placement.ratio)
+    if sharpener.evaluations:
+        base += TORCH_MIB
     if max_memory is None:
         return 2 * jobs, []
     flight = int((max_memory - base) / tile)
@@ -222,7 +223,7 @@ def _tiling(sharpener: Sharpener, halo: int | None) -> list[str]:
     """What a user should know of a sharpener that looks at the whole image."""
     if halo is None:
         return ["the method looks at the whole image, so memory grows with the scene (--context N tiles a network)"]
-    if getattr(sharpener, "depends_on_tiles", False):
+    if sharpener.depends_on_tiles:
         return ["the network looks at the whole image: cut into tiles, its result depends on them"]
     return []
 

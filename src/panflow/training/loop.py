@@ -89,7 +89,7 @@ class Training:
         network, objective = self.model.network, self.model.objective
         players = objective.players(network, self.feed.bands)
         for player in players.values():
-            player.train().to(self.model.device, memory_format=torch.channels_last)
+            player.train().to(self.model.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = {name: value.clone() for name, value in network.state_dict().items()}
         others = {"objective": objective, "transform": self.model.transform}
         self.state = State(players, optimisers(players, settings.optimiser), average, others)

@@ -20,7 +20,7 @@ class State:
     objective's running numbers, the transform's tables), and the steps done. Data order and noise are functions of
     (seed, step), so there is no generator to keep."""
 
-    players: Mapping[str, nn.Module]
+    players: dict[str, nn.Module]
     optimisers: Mapping[str, torch.optim.Optimizer]
     average: dict[str, Tensor]
     others: Mapping[str, nn.Module] = field(default_factory=dict)

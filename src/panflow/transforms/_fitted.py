@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.arrays import to_numpy
 from panflow.errors import InputError
 from panflow.ops.moments import ms_core, pan_core
@@ -46,7 +47,7 @@ def pixels(pair: Pair, kind: str) -> list[np.ndarray]:
     return [member[:, mask] for member, mask in zip(values, keep)]
 
 
-class Fitted(nn.Module):
+class Fitted(types.Transform, nn.Module):
     """A transform that rests on statistics of MS and PAN: tables `ms` [B or 1, C, S], `pan` [B or 1, 1, S] and
     `unit` [B or 1, C or 1, 1], kept as buffers named "ms_all" or, one set for each sensor, "ms_worldview2".
 

@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from panflow import types
 from panflow.errors import InputError
 from panflow.types import Pair
 
@@ -16,7 +17,7 @@ def peak(bits: int) -> float:
     return float(2**bits - 1)
 
 
-class Transform(nn.Module):
+class Transform(types.Transform, nn.Module):
     """y = x / (2**bits - 1), MS and PAN alike; `bits` comes from the scene's sensor where it is not given."""
 
     peak: Tensor  # [1, 1, 1, 1]
@@ -26,9 +27,6 @@ class Transform(nn.Module):
         self.bits = bits
         # not in the state dict: the next scene's sensor decides anew
         self.register_buffer("peak", torch.full((1, 1, 1, 1), peak(bits or 0)), persistent=False)
-
-    def learn(self, pairs: Iterable[Pair]) -> Self:
-        return self
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         fitted = deepcopy(self)

@@ -24,7 +24,7 @@ def dlpan(shared: Path, module: ModuleType, sensor: str) -> tuple[torch.nn.Modul
     (path,) = folder.glob("*.pth")  # one is spelled panet.pth
     with np.load(folder / "outputs.npz") as arrays:
         outputs = {key: golden.image(arrays[key]) for key in arrays.files}
-    return golden.load(module.Network(SENSORS[sensor]), weights(path), module.KEYS), outputs
+    return golden.load(module.Network(SENSORS[sensor]), weights(path), module.Network.KEYS), outputs
 
 
 def check_dlpan(shared: Path, module: ModuleType, sensor: str) -> None:
@@ -37,7 +37,7 @@ def check_panbench(shared: Path, module: ModuleType, form: str) -> None:
     """PanBench brings MS to PAN size by bicubic interpolation with aligned corners."""
     name = _name(module)
     folder = shared / f"golden/networks/panbench_{name}"
-    network = golden.load(module.Network(4, form=form), weights(folder / f"{name}_state_dict.pth"), module.KEYS)
+    network = golden.load(module.Network(4, form=form), weights(folder / f"{name}_state_dict.pth"), module.Network.KEYS)
     with np.load(folder / "outputs.npz") as arrays:
         ms, pan, expected = (torch.from_numpy(arrays[key]) for key in ("in/ms", "in/pan", "out"))
     ms_up = F.interpolate(ms, size=pan.shape[-2:], mode="bicubic", align_corners=True)

@@ -4,7 +4,7 @@ import golden
 import pytest
 import torch
 
-from panflow.networks.dcfnet import KEYS, Network
+from panflow.networks.dcfnet import Network
 
 UNUSED = 147_712  # parameters of the released network that its forward never reads
 
@@ -18,7 +18,7 @@ def test_parameters(bands, count):
 def test_forward(shared, bands):
     state, run = golden.recorded(shared, f"seeded/dcfnet_original_{bands}b.npz")
     with torch.no_grad():
-        residual = golden.load(Network(bands), state, KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
+        residual = golden.load(Network(bands), state, Network.KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
     torch.testing.assert_close(residual + run["in/lms"], run["out"], atol=1e-5, rtol=0)
 
 

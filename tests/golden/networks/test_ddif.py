@@ -13,7 +13,7 @@ TOLERANCE = 1e-4  # of samples: 25 passes of the network
 
 @pytest.fixture(scope="module")
 def network(shared):
-    return load(ddif.Network(4), recorded(shared, "seeded/ddif_4b.npz")[0], ddif.KEYS).requires_grad_(False)
+    return load(ddif.Network(4), recorded(shared, "seeded/ddif_4b.npz")[0], ddif.Network.KEYS).requires_grad_(False)
 
 
 @pytest.fixture(scope="module")

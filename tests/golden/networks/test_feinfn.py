@@ -19,7 +19,7 @@ def test_parameters(bands, expected):
 def test_forward(shared, scrambled):
     """The default equals the recording; with the axes of the phase query in order it does not."""
     state, data = recorded(shared, "seeded/unipan_feinfn_4b.npz")
-    network = load(feinfn.Network(4, form="unipan", scrambled_phase=scrambled), state, feinfn.KEYS)
+    network = load(feinfn.Network(4, form="unipan", scrambled_phase=scrambled), state, feinfn.Network.KEYS)
     # the recorded run was fed by its own interpolation, not by the stored one
     ms_up = F.interpolate(data["in/ms"], scale_factor=4, mode="bilinear")
     with torch.no_grad():

@@ -17,7 +17,7 @@ def test_panbench_weights(shared):
 
 @pytest.mark.parametrize("bands", [4, 8])
 def test_unipan_form(shared, bands):
-    check_unipan(shared, gppnn, bands, gppnn.KEYS)
+    check_unipan(shared, gppnn, bands, gppnn.Network.KEYS)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from panflow.networks.hfin import KEYS, Network, windows
+from panflow.networks.hfin import Network, windows
 
 UNUSED = 834  # parameters of the released network that its forward never reads
 
@@ -23,7 +23,7 @@ def test_parameters(bands, count):
 def test_random_weights(shared):
     state, run = golden.recorded(shared, "random_init/hfin_original_c4_4b.npz")
     with torch.no_grad():
-        residual = golden.load(Network(4), state, KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
+        residual = golden.load(Network(4), state, Network.KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
     torch.testing.assert_close(residual + bicubic(run["in/ms"]), run["out"], atol=1e-4, rtol=0)
 
 
@@ -32,7 +32,7 @@ def test_released_weights(shared):
     state = torch.load(folder / "best_net.pth", map_location="cpu", weights_only=True)["net"]
     run = {key: torch.from_numpy(array) for key, array in np.load(folder / "outputs.npz").items()}
     with torch.no_grad():
-        residual = golden.load(Network(4), state, KEYS)(run["in/ms"], None, run["in/pan"])
+        residual = golden.load(Network(4), state, Network.KEYS)(run["in/ms"], None, run["in/pan"])
     torch.testing.assert_close(residual + bicubic(run["in/ms"]), run["out"], atol=1e-4, rtol=0)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from panflow.networks.lagconv import KEYS, Network
+from panflow.networks.lagconv import Network
 
 
 @pytest.mark.parametrize("bands, count", [(4, 148_457), (8, 151_397)])
@@ -17,13 +17,13 @@ def test_parameters(bands, count):
 def test_original(shared, bands):
     state, run = golden.recorded(shared, f"random_init/lagconv_original_{bands}b.npz")
     with torch.no_grad():
-        residual = golden.load(Network(bands), state, KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
+        residual = golden.load(Network(bands), state, Network.KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
     torch.testing.assert_close(residual + run["in/lms"], run["out"], atol=1e-5, rtol=0)
 
 
 def test_unipan(shared):
     state, run = golden.recorded(shared, "random_init/unipan_lagconv_4b.npz")
-    network = golden.load(Network(4, form="unipan"), state, KEYS)
+    network = golden.load(Network(4, form="unipan"), state, Network.KEYS)
     ms_up = interpolate(run["in/ms"], scale_factor=4, mode="bilinear", align_corners=False)
     with torch.no_grad():
         residual = network(run["in/ms"], ms_up, run["in/pan"])

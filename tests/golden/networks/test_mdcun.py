@@ -13,7 +13,7 @@ def test_parameters(bands, count):
 
 
 def test_unipan_form(shared):
-    check_unipan(shared, mdcun, 4, mdcun.KEYS)
+    check_unipan(shared, mdcun, 4, mdcun.Network.KEYS)
 
 
 @pytest.mark.parametrize(

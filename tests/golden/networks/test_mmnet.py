@@ -4,7 +4,7 @@ import golden
 import pytest
 import torch
 
-from panflow.networks.mmnet import KEYS, Network
+from panflow.networks.mmnet import Network
 
 
 @pytest.mark.parametrize("bands, count", [(4, 51_822), (8, 206_298)])
@@ -15,7 +15,7 @@ def test_parameters(bands, count):
 def test_forward(shared):
     state, run = golden.recorded(shared, "random_init/mmnet_original_4b.npz")
     with torch.no_grad():
-        fused = golden.load(Network(4), state, KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
+        fused = golden.load(Network(4), state, Network.KEYS)(run["in/ms"], run["in/lms"], run["in/pan"])
     # The output is small (standard deviation 0.023) and early stages fade: 1e-5 would miss a wrong attention.
     torch.testing.assert_close(fused, run["out"], atol=1e-7, rtol=0)
 

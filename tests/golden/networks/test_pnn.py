@@ -6,7 +6,7 @@ from runs import SENSORS, check_dlpan, check_panbench, check_unipan
 
 from panflow.networks import pnn
 
-UNIPAN_KEYS = pnn.KEYS[:3]  # named as in the toolbox
+UNIPAN_KEYS = pnn.Network.KEYS[:3]  # named as in the toolbox
 
 
 @pytest.mark.parametrize(

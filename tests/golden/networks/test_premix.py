@@ -26,7 +26,7 @@ def test_parameters(form, bands):
 @pytest.mark.parametrize("form", CASES)
 def test_forward(shared, form):
     state, data = recorded(shared, f"seeded/{CASES[form]}.npz")
-    network = load(premix.Network(4, form=form), state, premix.KEYS)
+    network = load(premix.Network(4, form=form), state, premix.Network.KEYS)
     with torch.no_grad():
         residual = network(data["in/ms"], data["ex/net_ms_in"], data["in/pan"])
     expected = data["out"] - data["in/lms"] if form == "original" else data["out"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from panflow.networks.sfiin import KEYS, Network
+from panflow.networks.sfiin import Network
 
 
 @pytest.mark.parametrize("bands, count", [(4, 609_628), (8, 611_936)])
@@ -15,7 +15,7 @@ def test_parameters(bands, count):
 
 def test_forward(shared):
     state, run = golden.recorded(shared, "random_init/unipan_sfiin_4b.npz")
-    network = golden.load(Network(4, form="unipan"), state, KEYS)
+    network = golden.load(Network(4, form="unipan"), state, Network.KEYS)
     ms_up = interpolate(run["in/ms"], scale_factor=4, mode="bilinear", align_corners=True)
     with torch.no_grad():
         residual = network(run["in/ms"], ms_up, run["in/pan"])

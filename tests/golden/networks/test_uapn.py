@@ -19,10 +19,10 @@ def test_parameters(form, bands):
 def run(shared, form, dtype):
     """Output, as recorded, and (aleatoric, epistemic, mean) of the first and of the second stage."""
     state, data = recorded(shared, f"random_init/{CASES[form]}.npz")
-    network = load(uapn.Network(4, form=form), state, uapn.KEYS).to(dtype)
+    network = load(uapn.Network(4, form=form), state, uapn.Network.KEYS).to(dtype)
     ms, pan, masks = data["in/ms"].to(dtype), data["in/pan"].to(dtype), data["ex/masks"].unflatten(0, (2, 10))
     with torch.no_grad():
-        out, (first, second) = network.with_estimates(ms, pan, masks)
+        out, (first, second) = network.staged(ms, None, pan, masks)
         assert torch.equal(out, network(ms, data["in/lms"], pan, masks))
     if form == "original":
         out = out + F.interpolate(ms, scale_factor=4, mode="bicubic", align_corners=True)

@@ -24,7 +24,7 @@ def runtime(name: str, network: Any, evaluations: int = 1) -> Any:
     """
     registry.closest("runtime", name, names())
     if name == DEFAULT:
-        half = hasattr(network, "frugal") and evaluations == 1 and not registry.get("runtimes", "bf16").missing()
+        half = network.frugal is not None and evaluations == 1 and not registry.get("runtimes", "bf16").missing()
         name = "bf16" if half else "torch"
     module = registry.get("runtimes", name)
     if missing := module.missing():

@@ -12,21 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from panflow.learned.runtime._network import Asked
-from panflow.types import NOTHING
+from panflow.types import NOTHING, Network
 
 Shapes = tuple[tuple[int, ...], ...]
 OPSET = 17
 
 
-def order(network: Any) -> tuple[str, ...]:
+def order(network: Network) -> tuple[str, ...]:
     """The graph's inputs: state and time of a network that has them, then what it asks for."""
-    return (("x", "t") if getattr(network, "denoiser", False) else ()) + tuple(network.inputs)
+    return (("x", "t") if network.denoiser else ()) + tuple(network.inputs)
 
 
 class Plain(nn.Module):
     """The network of positional tensors, in `order`."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: Network):
         super().__init__()
         self.network = network
 
@@ -36,14 +36,14 @@ class Plain(nn.Module):
         return self.network(*state, **(NOTHING | named))
 
 
-def traced(network: nn.Module, tensors: Iterable[Tensor]) -> torch.jit.ScriptModule:
+def traced(network: Network, tensors: Iterable[Tensor]) -> torch.jit.ScriptModule:
     """What torch does with tensors of these shapes."""
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # shapes that Python sees become constants, which is meant
         return torch.jit.trace(Plain(network), tuple(torch.ones_like(t) for t in tensors), check_trace=False)
 
 
-def onnx_bytes(network: nn.Module, tensors: Mapping[str, Tensor], any_size: bool = False) -> bytes:
+def onnx_bytes(network: Network, tensors: Mapping[str, Tensor], any_size: bool = False) -> bytes:
     """An ONNX file of the network, which answers [B, C, H, W]; inputs as in `order`. any_size: of any height and width
     (true only for networks that ask nowhere how large the image is)."""
     fine = max(t.shape[-1] for t in tensors.values())
@@ -71,14 +71,13 @@ def onnx_bytes(network: nn.Module, tensors: Mapping[str, Tensor], any_size: bool
 class Compiled(Asked):
     """A network that is compiled for every shape of its inputs, by `make(tensors by name)`, when first asked so."""
 
-    def __init__(self, network: nn.Module, make: Callable[[dict[str, Tensor]], Callable[[list[Tensor]], Tensor]]):
+    def __init__(self, network: Network, make: Callable[[dict[str, Tensor]], Callable[[list[Tensor]], Tensor]]):
         super().__init__(network)
         self._make, self._lock = make, Lock()
         self._made: dict[Shapes, Callable[[list[Tensor]], Tensor]] = {}
 
-    def __call__(self, *state: Tensor, **inputs: Tensor) -> Tensor:
-        asked: tuple[str, ...] = self.inputs
-        named = dict(zip(order(self.network), (*state, *(inputs[name] for name in asked))))
+    def forward(self, *state: Tensor, **inputs: Tensor) -> Tensor:
+        named = dict(zip(order(self.network), (*state, *(inputs[name] for name in self.inputs))))
         shapes = tuple(tuple(t.shape) for t in named.values())
         with self._lock:
             if shapes not in self._made:

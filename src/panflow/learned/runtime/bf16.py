@@ -4,9 +4,9 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from panflow.learned.runtime._network import InTorch
+from panflow.types import Network
 
 FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of ARM, as Linux names them
 
@@ -22,5 +22,5 @@ def missing() -> str | None:
 
 
 class Engine(InTorch):
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: Network):
         super().__init__(network, torch.bfloat16)

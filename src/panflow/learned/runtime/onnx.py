@@ -4,9 +4,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from panflow.learned.runtime._graph import Compiled, onnx_bytes
+from panflow.types import Network
 
 
 def missing() -> str | None:
@@ -15,7 +16,7 @@ def missing() -> str | None:
 
 
 class Engine(Compiled):
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: Network):
         super().__init__(network, lambda named: session(onnx_bytes(network, named)))
 
 

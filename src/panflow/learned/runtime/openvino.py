@@ -6,10 +6,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from panflow.learned.runtime import bf16
 from panflow.learned.runtime._graph import Compiled, traced
+from panflow.types import Network
 
 
 def missing() -> str | None:
@@ -17,8 +18,8 @@ def missing() -> str | None:
 
 
 class Engine(Compiled):
-    def __init__(self, network: nn.Module):
-        half = hasattr(network, "frugal") and not bf16.missing()
+    def __init__(self, network: Network):
+        half = network.frugal is not None and not bf16.missing()
         threads = os.cpu_count() or 1
         # a stream a core: callers come in several threads
         hints = {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32", "NUM_STREAMS": threads}

@@ -1,9 +1,9 @@
 """Plain torch in float32: the reference that the others are held to."""
 
 import torch
-from torch import nn
 
 from panflow.learned.runtime._network import InTorch
+from panflow.types import Network
 
 
 def missing() -> str | None:
@@ -11,5 +11,5 @@ def missing() -> str | None:
 
 
 class Engine(InTorch):
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: Network):
         super().__init__(network, torch.float32)
