@@ -1,6 +1,6 @@
 """Sharpeners on real pairs: reduced resolution by Wald's protocol and full resolution, as Markdown tables.
 
-    python benchmarks/quality.py --data ../shared/data --methods exp bt_h otfm [--pairs restricted/ikonos ...]
+    python benchmarks/quality.py --data DIR --methods exp bt_h otfm [--pairs restricted/ikonos ...]
 
 The phase of every pair is measured (panflow.ops.register), except for the sets that others have reduced, whose phase
 and MTF are known and told to every method: those that explain their MS by their reference best. The best of each
@@ -73,7 +73,7 @@ def table(title: str, indices: tuple[str, ...], rows: dict[str, list[float]], se
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--methods", nargs="+", default=["exp", "brovey", "gsa", "bt_h", "mtf_glp_fs", "mtf_glp_hpm_r"])
     parser.add_argument("--pairs", nargs="+", default=PAIRS)
     parser.add_argument("--only", choices=["reduced", "full"])

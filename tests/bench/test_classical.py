@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import panflow
 from panflow.bench import plan as plans
 
+PLAN = Path(__file__).parents[2] / "benchmarks/plans/classical.toml"
 RECORDED = {  # column -> name in the recording, where it is another
     "SCC 2015": "v15_SCC",
     "D_lambda paper": "paper_D_lambda",
@@ -21,7 +23,7 @@ RANDOM = "C_GSA"
 
 
 def compare(shared, tmp_path, chosen):
-    plan = plans.load("classical")
+    plan = plans.load(PLAN)
     digits = {column.label: column.digits for column in plan.indices}
     sets = tuple(data for data in plan.data if data.name in chosen)
     names = tuple(data.name for data in sets)
@@ -50,5 +52,5 @@ def test_tables_of_small_windows_equal_the_toolbox(shared, tmp_path):
 
 @pytest.mark.slow
 def test_all_tables_equal_the_toolbox(shared, tmp_path):
-    names = [data.name for data in plans.load("classical").data]
+    names = [data.name for data in plans.load(PLAN).data]
     assert compare(shared, tmp_path, names) == 2 * (21 + 22) * (13 + 18)

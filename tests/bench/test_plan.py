@@ -11,6 +11,7 @@ from panflow.errors import InputError, UnknownName
 from panflow.settings import as_toml
 
 PAPERS = Path(plans.__file__).parent / "papers"
+ON_IMAGERY = sorted((Path(__file__).parents[2] / "benchmarks/plans").glob("*.toml"))
 FULL = {
     "title": "small",
     "methods": [{"label": "EXP", "name": "exp"}],
@@ -26,8 +27,8 @@ def written(folder, text):
 
 
 @pytest.mark.parametrize("rehearse", (False, True))
-@pytest.mark.parametrize("name", registry.names("plans"))
-def test_bundled_plans_hold_with_all_their_recipes(name, rehearse):
+@pytest.mark.parametrize("name", [*registry.names("plans"), *ON_IMAGERY], ids=lambda name: Path(name).stem)
+def test_plans_hold_with_all_their_recipes(name, rehearse):
     plan = plans.load(name, rehearse=rehearse)
     assert plan.dump() == plans.load(plan).dump()
     if plan.paper:

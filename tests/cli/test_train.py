@@ -11,7 +11,7 @@ import panflow
 from panflow import registry
 from panflow.cli.names import _about
 from panflow.cli.train import command
-from panflow.errors import InputError, UnknownName
+from panflow.errors import InputError, MissingInput, UnknownName
 from panflow.learned.cost import cost, paper
 
 NAME = "regression-any-sensor"
@@ -47,6 +47,17 @@ def test_a_dry_run_prints_the_resolved_recipe(tmp_path):
     assert values["run"]["steps"] == 2 and values["optimiser"]["factor"] == 0.5
     (tmp_path / "again.toml").write_text(told.output)
     assert tomllib.loads(run(str(tmp_path / "again.toml"), "--dry-run").output) == values
+
+
+def test_data_is_the_folder_of_all_images(tmp_path):
+    values = tomllib.loads(run(NAME, "--dry-run", "--data", str(tmp_path)).output)
+    assert values["data"]["root"] == str(tmp_path) and values["validation"]["root"] == ""
+    with pytest.raises(MissingInput, match="give --data"):
+        run("pnn", "--out", str(tmp_path / "run"), "--data", str(tmp_path))
+    where = tmp_path / "worldview2-rotterdam-3/pan.tif"  # a held pair, looked for below the same folder
+    with pytest.raises(MissingInput, match=str(where)):
+        run(NAME, "--out", str(tmp_path / "run"), "--data", str(tmp_path), "--set", "data.sources=[]",
+            "--set", "data.synthetic=1", "--set", "data.synthetic_size=64", "--set", "data.tile=32")  # fmt: skip
 
 
 def test_typos_are_told_before_anything_is_written(tmp_path):

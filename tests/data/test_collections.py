@@ -54,7 +54,7 @@ def test_pancollection_without_reference_and_foreign_files(root, tmp_path):
         file["pan"], file["ms"] = np.ones((1, 1, 8, 8)), np.ones((1, 8, 2, 2))
     full = Collection("pancollection", "full.h5", "worldview3")
     assert _tiles.load(full, tmp_path).pair([0]).reference is None
-    with pytest.raises(MissingInput, match=r"set data\.root"):
+    with pytest.raises(MissingInput, match=r"give --data"):
         _tiles.load(full, root)
     (tmp_path / "text.h5").write_text("no such thing")
     with pytest.raises(InputError, match="is no HDF5 file"):

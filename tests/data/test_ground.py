@@ -146,7 +146,7 @@ def test_mat_files(tmp_path):
 
 
 def test_absent_files_are_named(tmp_path):
-    with pytest.raises(MissingInput, match=r"set data\.root"):
+    with pytest.raises(MissingInput, match=r"give --data"):
         geotiff.load(Source("place"), tmp_path, TILE)
     (tmp_path / "place").mkdir()
     with pytest.raises(MissingInput, match=r"holds no file 'ms\.tif'"):

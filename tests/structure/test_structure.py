@@ -98,6 +98,12 @@ def test_public_names_are_there():
         panflow.nonsense  # noqa: B018
 
 
+def test_no_default_points_outside_of_the_project():
+    """Folders of images come by --data; images that may not be passed on have no place here."""
+    files = [path for kind in ("*.py", "*.toml") for path in SOURCE.rglob(kind)]
+    assert [path.name for path in files if re.search(r"restricted/|[\"']\.\./", path.read_text(encoding="utf-8"))] == []
+
+
 def entries() -> list[str]:
     return re.findall(r"^@\w+\{([^,\s]+)\s*,", (ROOT / "references.bib").read_text(encoding="utf-8"), re.MULTILINE)
 

@@ -109,7 +109,7 @@ class Plan:
     indices: tuple[Column, ...]
     about: str = ""
     paper: str = ""
-    root: str = "../shared/data"
+    root: str = ""
     seed: int = 0
     repeats: int = 1
     shown: int = 1

@@ -44,7 +44,7 @@ def benchmark(
 
     The folder gets plan.json (resolved), results.jsonl (one line a result), models/, shown/, tables/ and report.html.
     Called again it does what is missing: nothing is computed twice, nothing that was measured is lost. data: the folder
-    of images, the plan's `root` by default; rehearse: on small data with small budgets; tell: hears of every step.
+    of its images (the plan's `root`); rehearse: on small data with small budgets; tell: hears of every step.
 
     Raises UnknownName or InputError where the plan does not hold, MissingInput where data are absent, MissingExtra
     without matplotlib.

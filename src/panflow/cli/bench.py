@@ -22,7 +22,7 @@ def _list(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.command("bench", short_help="Compare methods on images: tables, figures, one report.")
 @click.argument("plan")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of results; continued if there.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of images; the plan's root by default.")
+@click.option("--data", type=click.Path(path_type=Path), help="The folder of images that the plan names.")
 @click.option("--rehearse", is_flag=True, help="On small data with small budgets, to see everything once.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the plan (seed=1).")
 @click.option("--device", default="auto", show_default=True, help="Where networks compute: cpu, cuda, mps or auto.")

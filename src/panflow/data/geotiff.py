@@ -51,7 +51,7 @@ class Image:
 def load(source: Source, root: Path, tile: int) -> list[Ground]:
     """Every place of a source in memory. Raises MissingInput where files are absent, InputError where none has room."""
     if not (folder := root / source.folder).is_dir():
-        raise MissingInput(f"no folder {folder}: set data.root to the folder that holds the training images")
+        raise MissingInput(f"no folder {folder}: give --data, the folder that holds the training images (data.root)")
     places = list(_places(source, folder))
     made = [g for place in places for g in _grounds(source, *place, tile)]
     made = [g for g in made if len(g.corners)]

@@ -54,7 +54,7 @@ def _batch(image: np.ndarray) -> Tensor:
 def _chosen(folder: Path, collection: Collection, root: Path) -> list[str]:
     """File names of the part; sorted as text, then in seeded order."""
     if not (folder / "MS_256").is_dir():
-        raise MissingInput(f"no folder {folder / 'MS_256'}: set data.root to the folder that holds the collection")
+        raise MissingInput(f"no folder {folder / 'MS_256'}: give --data, the folder of the collection (data.root)")
     names = sorted(path.name for path in (folder / "MS_256").glob("*.mat"))
     if collection.split:
         return [f"{name.removesuffix('.mat')}.mat" for name in (root / collection.split).read_text("utf-8").split()]

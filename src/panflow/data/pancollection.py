@@ -16,7 +16,7 @@ def load(collection: Collection, root: Path) -> Tiles:
     """
     path = root / collection.path
     if not path.is_file():
-        raise MissingInput(f"no {path}: set data.root to the folder that holds the collection's .h5 files")
+        raise MissingInput(f"no {path}: give --data, the folder that holds the collection's .h5 files (data.root)")
     try:
         file = h5py.File(path, "r")
     except OSError as error:

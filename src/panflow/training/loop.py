@@ -33,17 +33,19 @@ def train(
     recipe: str | Path | Recipe,
     out: str | Path,
     *,
+    data: str | Path | None = None,
     overrides: Sequence[str] = (),
     device: str = "auto",
     progress: bool = True,
 ) -> Path:
-    """Runs a recipe (a bundled name, a file or a Recipe) into the folder `out`; returns the model's path.
+    """Runs a recipe (a bundled name, a file or a Recipe) into the folder `out`; returns the model's path. data: the
+    folder of its images.
 
     The folder gets recipe.json (resolved), losses.csv, validation.csv, pictures/, checkpoint.pt and
     model.safetensors. Called again it resumes; on a CPU it then ends bit-identical to a run that was never
     stopped. Raises UnknownName or InputError where the recipe does not hold, MissingInput where data are absent.
     """
-    settings, folder = recipes.load(recipe, overrides), Path(out)
+    settings, folder = recipes.load(recipe, overrides, data), Path(out)
     training = Training(settings, device)
     if training.devices.rank == 0:
         keep(settings, folder)
@@ -83,7 +85,7 @@ class Training:
         made = build(settings.sections())
         if settings.run.start:
             made.network.load_state_dict(Model.open(settings.run.start).network.state_dict())
-        self.feed, self.held = feed(settings), validation.load(settings.validation)
+        self.feed, self.held = feed(settings), validation.load(settings.validation, settings.data.root)
         self.devices = Devices(device)
         self.model = made.to(self.devices.device)
         network, objective = self.model.network, self.model.objective

@@ -22,12 +22,12 @@ class Data:
     """What is learned from: `collections` of ready pairs, or pairs that are made of the ground in `sources` and in
     drawn scenes, as `augment` says.
 
-    root: the folder of all of them; tile: PAN pixels on a side whose statistics stand for a scene; patch: how much of
-    it a step learns from; batch: images in a step (0: as many as make `folded` bands); synthetic: drawn scenes per
-    sensor; threads: batches that are prepared ahead, each in a thread (0: none).
+    root: the folder of all of them (`panflow train --data`); tile: PAN pixels on a side whose statistics stand for a
+    scene; patch: how much of it a step learns from; batch: images in a step (0: as many as make `folded` bands);
+    synthetic: drawn scenes per sensor; threads: batches that are prepared ahead, each in a thread (0: none).
     """
 
-    root: str = "../shared/data/open"
+    root: str = ""
     sources: tuple[Source, ...] = ()
     collections: tuple[Collection, ...] = ()
     tile: int = 96
@@ -73,9 +73,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Validation:
-    """Pairs and the first `count` tiles of collections below `root`, every so many steps (0: at the end only)."""
+    """Pairs and the first `count` tiles of collections below `root` (that of the data by default), every so many steps
+    (0: at the end only)."""
 
-    root: str = "../shared/data/open"
+    root: str = ""
     pairs: tuple[Held, ...] = ()
     collections: tuple[Collection, ...] = ()
     count: int = 20
@@ -133,16 +134,18 @@ def names() -> tuple[str, ...]:
     return registry.names("recipes")
 
 
-def load(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
+def load(recipe: str | Path | Recipe, overrides: Sequence[str] = (), data: str | Path | None = None) -> Recipe:
     """The recipe of a bundled name, a file or a mix ("table4-otfm+_small": the second over the first), with
     `section.key=value` overrides (values in TOML, else text).
 
-    A file may start from others, which it `extends`. Raises UnknownName for a key that does not exist, and names the
-    nearest; InputError for a value of the wrong kind.
+    A file may start from others, which it `extends`. data: the folder of the images. Raises UnknownName for a key that
+    does not exist, and names the nearest; InputError for a value of the wrong kind.
     """
     values, what = (recipe.dump(), "recipe") if isinstance(recipe, Recipe) else (read(recipe), f"recipe {recipe}")
     for text in overrides:
         settings.override(values, text)
+    if data is not None:
+        values = merged(values, {"data": {"root": str(data)}})
     return typed(values, what)
 
 

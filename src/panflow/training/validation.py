@@ -22,20 +22,21 @@ from panflow.types import Array, Pair, Sharpener
 Held = Mapping[str, Sequence[Pair]]  # pairs by the name of their folder or collection
 
 
-def load(options: Validation) -> Held:
-    """What the recipe holds out. Raises MissingInput where one is absent."""
+def load(options: Validation, data: str) -> Held:
+    """What the recipe holds out; data: the folder of its images. Raises MissingInput where one is absent."""
+    root = Path(options.root or data)
     pairs: dict[str, list[Pair]] = {}
     for held in options.pairs:
-        folder = Path(options.root) / held.folder
+        folder = root / held.folder
         for path in (folder / "pan.tif", folder / "ms.tif"):
             if not path.is_file():
-                raise MissingInput(f"no {path}: set validation.root, or leave the pair out of validation.pairs")
+                raise MissingInput(f"no {path}: give --data (validation.root), or leave it out of validation.pairs")
         pan, ms = (geotiff.read([folder / name]) for name in ("pan.tif", "ms.tif"))
         pair = make_pair(pan.bands, ms.bands, held.sensor, held.phase, double=False)
         masks = (None if x.valid.all() else x.valid[None, None] for x in (pan, ms))
         pairs[folder.name] = [wald(with_validity(pair, *masks))]
     for collection in options.collections:
-        tiles = _tiles.load(collection, Path(options.root))
+        tiles = _tiles.load(collection, root)
         pairs[Path(collection.path).stem] = [tiles.pair([k]) for k in range(min(options.count, len(tiles)))]
     return pairs
 
