@@ -61,8 +61,8 @@ def main() -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        known = isinstance(error, PanflowError)
-        message = str(error) if known else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+        expected = isinstance(error, PanflowError)
+        message = str(error) if expected else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
         click.echo(f"panflow: {message}", err=True)
         sys.exit(error.exit_code if isinstance(error, PanflowError) else 1)
     sys.exit(0)

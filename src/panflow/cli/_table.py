@@ -45,8 +45,8 @@ class Table:
 
     def markdown(self) -> str:
         lines = [self.headers, ["---"] * len(self.headers)]
-        lines += [[f"**{_text(c)}**" if (r, i) in self.best else _text(c) for i, c in enumerate(row)]
-                  for r, row in enumerate(self.rows)]  # fmt: skip
+        for r, row in enumerate(self.rows):
+            lines.append([f"**{_text(c)}**" if (r, i) in self.best else _text(c) for i, c in enumerate(row)])
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
     def csv(self) -> str:

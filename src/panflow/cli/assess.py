@@ -49,7 +49,7 @@ def command(files, ms, indices, csv_file, max_memory, quiet, as_json, **options)
     if more and not ms:
         raise InputError(f"one file is judged at a time, and {len(files)} came: give MS by --ms")
     with progress_bar(quiet or as_json) as progress:
-        found = assess_file(
+        report = assess_file(
             fused,
             ms=[*ms, *more],
             indices=indices[0] if len(indices) == 1 else list(indices) or None,  # one may be a set
@@ -57,52 +57,55 @@ def command(files, ms, indices, csv_file, max_memory, quiet, as_json, **options)
             progress=progress,
             **options,
         )
-    table = _table(found)
+    table = _table(report)
     if csv_file:
         write(csv_file, table.csv())
     if as_json:
-        click.echo(json.dumps(found.as_dict()))
+        click.echo(json.dumps(report.as_dict()))
         return
     table.show()
     click.echo()
-    lines = _lines(found)
+    lines = _lines(report)
     for name, value in lines:
         click.echo(f"{name.ljust(max(len(name) for name, _ in lines))}  {value}")
-    for warning in found.warnings:
+    for warning in report.warnings:
         click.echo(f"note: {warning}", err=True)
 
 
-def _table(found: Assessment) -> Table:
+def _table(report: Assessment) -> Table:
     from panflow import registry
     from panflow.cli._table import Table
 
     rows = []
-    for name, value in found.indices.items():
+    for name, value in report.indices.items():
         index = registry.get("indices", name).Index
-        low, high = found.intervals[name] or (None, None)
-        rows.append([name, value, low, high, index.unit, f"{index.better} is better", found.notes.get(name, "")])
+        low, high = report.intervals[name] or (None, None)
+        rows.append([name, value, low, high, index.unit, f"{index.better} is better", report.notes.get(name, "")])
     headers = ["index", "value", "2.5 %", "97.5 %", "unit", "", ""]
     kept = [i for i in range(len(headers)) if i < 2 or any(row[i] not in ("", None) for row in rows)]
     return Table([headers[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
-def _lines(found: Assessment) -> list[tuple[str, str]]:
+def _lines(report: Assessment) -> list[tuple[str, str]]:
     """(name, value) of what is checked by eye, and of the geometry."""
-    bands = [f"{b['band']} {b['rmse']:.4g} ({100 * b['relative']:.2f} %)" for b in found.consistency]
+    bands = [f"{b['band']} {b['rmse']:.4g} ({100 * b['relative']:.2f} %)" for b in report.consistency]
     lines = [("RMSE to MS", ", ".join(bands))]
-    for name, moved in found.drift.items():
+    for name, moved in report.drift.items():
         lines.append((f"{name.upper()} drift", f"{moved['mean']:+.4f}, RMS {moved['rms']:.4f} (MS {moved['ms']:.4f})"))
     lines += [
-        ("clipped pixels", f"{found.clipped_pixels:,}"),
-        ("nodata pixels", f"{found.nodata_pixels:,} of {found.pixels:,}, {found.fused_nodata_pixels:,} in the result"),
-        ("sensor", f"{found.sensor} ({found.sensor_reason})" if found.sensor_reason else found.sensor),
+        ("clipped pixels", f"{report.clipped_pixels:,}"),
+        (
+            "nodata pixels",
+            f"{report.nodata_pixels:,} of {report.pixels:,}, {report.fused_nodata_pixels:,} in the result",
+        ),
+        ("sensor", f"{report.sensor} ({report.sensor_reason})" if report.sensor_reason else report.sensor),
     ]
-    if found.phase:
-        (y, x), (dy, dx) = found.phase, found.shift_pixels
-        used = "corrected" if found.shift_applied else "not corrected"
+    if report.phase:
+        (y, x), (dy, dx) = report.phase, report.shift_pixels
+        used = "corrected" if report.shift_applied else "not corrected"
         lines.append(("phase", f"{y:.2f}, {x:.2f} PAN pixels; shift {dy:+.2f}, {dx:+.2f}, {used}"))
-    how = "whole" if found.tiles == 1 else f"in {found.tiles} tiles"
-    lines.append(("time", f"{found.seconds:.2f} s, computed {how}, peak memory {found.peak_mib:.0f} MiB"))
-    if found.maps:
-        lines.append(("maps", f"{len(found.maps)} files in {Path(found.maps[0]).parent}"))
+    how = "whole" if report.tiles == 1 else f"in {report.tiles} tiles"
+    lines.append(("time", f"{report.seconds:.2f} s, computed {how}, peak memory {report.peak_mib:.0f} MiB"))
+    if report.maps:
+        lines.append(("maps", f"{len(report.maps)} files in {Path(report.maps[0]).parent}"))
     return [(name, value) for name, value in lines if value]

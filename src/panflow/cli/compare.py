@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,51 +49,50 @@ def command(files, methods, csv_file, markdown, as_json, quiet, **options) -> No
         raise InputError("expected PAN and MS")
     pan, *ms = files
     with progress_bar(quiet or as_json) as progress:
-        found = compare_files(
+        comparison = compare_files(
             pan,
             ms,
             list(methods or registry.names("methods")),
             progress=progress,
             **options,
         )
-    table = _table(found)
+    table = _table(comparison)
     if csv_file:
         write(csv_file, table.csv())
     if as_json:
-        click.echo(json.dumps(found.as_dict()))
+        click.echo(json.dumps(comparison.as_dict()))
     elif markdown:
         click.echo(table.markdown())
     else:
         table.show()
-    failed = [f"{score.method}: {score.failed}" for score in found.scores if score.failed]
-    for text in [*failed, *found.warnings, *(f"see {path}" for path in found.sheets)]:
+    failed = [f"{score.method}: {score.failed}" for score in comparison.scores if score.failed]
+    for text in [*failed, *comparison.warnings, *(f"see {path}" for path in comparison.sheets)]:
         if not as_json:
             click.echo(f"note: {text}", err=True)
 
 
-def _table(found: Comparison) -> Table:
+def _table(comparison: Comparison) -> Table:
     from panflow.cli._table import Table
     from panflow.indices._sets import load
     from panflow.scene.compare import FULL, REDUCED
 
-    columns = [(load(name).title, load(name).better, group, name) for group, names in
-               (("full", FULL), ("reduced", REDUCED)) for name in names]  # fmt: skip
-    done = [score for score in found.scores if not score.failed]
-    rows = [
+    columns = [("full", name) for name in FULL] + [("reduced", name) for name in REDUCED]
+    indices = [load(name) for _, name in columns]
+    rows: list[list[Any]] = [
         [
-            s.method,
-            *(getattr(s, group)[name] for *_, group, name in columns),
-            s.fit_seconds if s.fit_seconds > 1e-3 else None,
-            s.seconds,
-            s.memory,
+            score.method,
+            *(getattr(score, group)[name] for group, name in columns),
+            score.fit_seconds if score.fit_seconds > 1e-3 else None,  # many methods have nothing to fit
+            score.seconds,
+            score.memory,
         ]
-        for s in done
+        for score in comparison.scores
+        if not score.failed
     ]
-    better = [better for _, better, *_ in columns] + ["", "lower", "lower"]  # many methods have nothing to fit
     best = set()
-    for i, direction in enumerate(better, 1):
+    for i, better in enumerate([*(index.better for index in indices), "", "lower", "lower"], 1):
         values = [row[i] for row in rows if row[i] is not None and row[i] == row[i]]
-        if values and direction:
-            top = min(values) if direction == "lower" else max(values)
+        if values and better:
+            top = min(values) if better == "lower" else max(values)
             best |= {(r, i) for r, row in enumerate(rows) if row[i] == top}
-    return Table(["method", *(title for title, *_ in columns), "fit s", "s/MPix", "MiB"], rows, best)
+    return Table(["method", *(index.title for index in indices), "fit s", "s/MPix", "MiB"], rows, best)

@@ -11,7 +11,7 @@ from panflow.cli._options import scene
 from panflow.errors import InputError
 
 
-@click.command("degrade", short_help="Reduce a pair by Wald's protocol, so that its truth is known.")
+@click.command("degrade", short_help="Reduce a pair by Wald's protocol, so that there is a truth.")
 @click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...] OUTDIR")
 @scene
 @click.option("--overwrite", is_flag=True, help="Replace the files where they exist.")
@@ -26,12 +26,14 @@ def command(files, as_json, **options) -> None:
     if len(files) < 3:
         raise InputError("expected PAN, MS and OUTDIR")
     pan, *ms, folder = files
-    found = degrade_file(pan, ms, folder, **options)
+    reduced = degrade_file(pan, ms, folder, **options)
     if as_json:
-        click.echo(json.dumps(asdict(found)))
+        click.echo(json.dumps(asdict(reduced)))
         return
-    (h, w), (y, x) = found.size, found.phase
-    click.echo(f"{folder}: {', '.join(f'{name}.tif' for name in found.files)} ({h} x {w} PAN pixels, {found.sensor})")
-    click.echo(f"ratio {found.ratio[0]:.4g} x {found.ratio[1]:.4g}, phase {y:.2f}, {x:.2f} PAN pixels")
-    for warning in found.warnings:
+    (h, w), (y, x) = reduced.size, reduced.phase
+    click.echo(
+        f"{folder}: {', '.join(f'{name}.tif' for name in reduced.files)} ({h} x {w} PAN pixels, {reduced.sensor})"
+    )
+    click.echo(f"ratio {reduced.ratio[0]:.4g} x {reduced.ratio[1]:.4g}, phase {y:.2f}, {x:.2f} PAN pixels")
+    for warning in reduced.warnings:
         click.echo(f"note: {warning}", err=True)

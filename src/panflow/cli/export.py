@@ -37,30 +37,31 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
     opened = zoo.load(model, device="cpu")
     if not isinstance(opened, Model):
         raise InputError(f"{model} is a classical method: expected a model, which has a network to export")
-    network, told = opened.network, opened.recipe["network"]
-    made = {"bands": told.get("bands") or bands or (len(opened.sensor.bands) if opened.sensor else 4)}
-    made["ratio"] = told.get("ratio") or 4
-    if bands and bands != made["bands"]:
-        raise InputError(f"{model} was made for {made['bands']} bands, not for {bands}")
+    network = opened.network
+    section = opened.recipe["network"]
+    default = len(opened.sensor.bands) if opened.sensor else 4
+    sizes = {"bands": section.get("bands") or bands or default, "ratio": section.get("ratio") or 4}
+    if bands and bands != sizes["bands"]:
+        raise InputError(f"{model} is for {sizes['bands']} bands, not for {bands}")
 
     def tensors(state, inputs):
         return dict(zip(order(network), (*state, *(inputs[name] for name in network.inputs))))
 
     try:
-        file = onnx_bytes(network, tensors(*drawn(network, made, (size, size))), any_size)
+        file = onnx_bytes(network, tensors(*drawn(network, sizes, (size, size))), any_size)
     except Exception as error:  # torch's exporter raises whatever it likes
         hint = "leave --any-size out" if any_size else "the network cannot be exported"
         raise InputError(f"{model} could not be written as a graph: {hint} ({str(error).splitlines()[0]})") from None
     run = onnx.session(file)
 
-    def asked(*state, **inputs):
+    def exported(*state, **inputs):
         return run(list(tensors(state, {k: v for k, v in inputs.items() if k in network.inputs}).values()))
 
-    sizes = [(size, size), (size + 32, size + 64)] if any_size else [(size, size)]
-    losses = [loss(asked, network, drawn(network, made, each)) for each in sizes]
+    shapes = [(size, size), (size + 32, size + 64)] if any_size else [(size, size)]
+    losses = [loss(exported, network, drawn(network, sizes, each)) for each in shapes]
     if max(losses) > LOSS:
         raise InputError(f"the exported network differs from torch by {max(losses):.1e} of its answer: nothing written")
     out.write_bytes(file)
     shape = "any size" if any_size else f"{size} x {size} PAN pixels"
-    click.echo(f"{out}: {told['name']}, {made['bands']} bands, {shape}; inputs {', '.join(order(network))}")
+    click.echo(f"{out}: {section['name']}, {sizes['bands']} bands, {shape}; inputs {', '.join(order(network))}")
     click.echo(f"ONNX Runtime against torch: {max(losses):.1e} of the answer, root mean square")

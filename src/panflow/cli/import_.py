@@ -16,7 +16,7 @@ import click
 @click.option("--bits", type=click.IntRange(1, 32), help="Of the counts that are 1 in training.  [default: sensor's]")
 @click.option("--phase", type=float, help="Of MS in training, PAN pixels, for networks that take MS.  [default: r/2]")
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="An option of the network: form=unipan.")
-@click.option("--licence", default="", help="Of the weights, told by the model file.")
+@click.option("--licence", default="", help="Of the weights, kept in the model file.")
 @click.option("--overwrite", is_flag=True, help="Replace the model file where it exists.")
 def command(file, network, out, sensor, bands, bits, phase, options, licence, overwrite) -> None:
     """Read the weights in FILE (no code in it is run) and write a model that `panflow sharpen --method` takes."""
@@ -29,12 +29,12 @@ def command(file, network, out, sensor, bands, bits, phase, options, licence, ov
         raise InputError(f"--out {out}: expected a name that ends in .safetensors")
     if out.exists() and not overwrite:
         raise OutputExists(f"{out} exists: give another name, or --overwrite to replace it")
-    known = sensors.load(sensor) if sensor else None
-    count = bands or (len(known.bands) if known else 0)
+    trained_on = sensors.load(sensor) if sensor else None
+    count = bands or (len(trained_on.bands) if trained_on else 0)
     if not count:
         raise InputError("for how many bands are these weights? give --bands or --sensor")
     pairs = dict(value_of(text) for text in options)
-    model = import_checkpoint(file, network, count, sensor=known, bits=bits, phase=phase, licence=licence, **pairs)
+    model = import_checkpoint(file, network, count, sensor=trained_on, bits=bits, phase=phase, licence=licence, **pairs)
     model.save(out)
     parameters = sum(p.numel() for p in model.network.parameters())
     click.echo(f"{out}: {network}, {count} bands, {parameters:,} parameters")

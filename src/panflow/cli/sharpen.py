@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 @click.command("sharpen", short_help="Sharpen a scene: PAN and MS files in, a file on the PAN grid out.")
 @click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...] OUT | SCENE OUT")
 @click.option("--method", "-m", help="A method, a bundled model or a model file (`panflow names methods`).")
-@click.option("--model", help="The same as --method, for a model file.")
 @click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto.")
 @click.option("--bands", metavar="NAME,...", help="Band names where files lack them, e.g. red,green,blue,nir.")
 @click.option(
@@ -52,11 +51,11 @@ if TYPE_CHECKING:
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def command(files, method, model, bands, max_memory, quicklook, quiet, as_json, **options) -> None:
+def command(files, bands, max_memory, quicklook, quiet, as_json, **options) -> None:
     """Sharpen MS by PAN into OUT, which lies exactly on the PAN grid.
 
     MS is one multi-band file, several band files, or picks such as `scene.tif,band=3`. SCENE is a folder or
-    metadata file in which PAN and MS are found (Landsat, DIMAP, Maxar, GaoFen).
+    metadata file of a product that panflow reads (Landsat, DIMAP, Maxar, GaoFen).
     """
     from panflow.cli._console import progress_bar, show
     from panflow.scene.engine import sharpen_file
@@ -70,7 +69,6 @@ def command(files, method, model, bands, max_memory, quicklook, quiet, as_json, 
             scene.pan,
             list(scene.ms),
             out,
-            method=method or model,
             bands=scene.bands,
             tags=scene.sensor_tags,
             max_memory=mib(max_memory),
@@ -86,7 +84,7 @@ def command(files, method, model, bands, max_memory, quicklook, quiet, as_json, 
 
 
 def _scene(inputs: list[str]) -> Product:
-    """PAN and MS as given, or as found in the one folder or metadata file that was given."""
+    """PAN and MS as given, or those of the one folder or metadata file that was given."""
     from panflow.files.product import Product, find
 
     if not inputs:
@@ -95,5 +93,5 @@ def _scene(inputs: list[str]) -> Product:
         return Product(pan=inputs[0], ms=inputs[1:], sensor_tags={}, title="")
     product = find(Path(inputs[0]))
     if product is None:
-        raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow knows: give PAN, MS and OUT")
+        raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow reads: give PAN, MS and OUT")
     return product

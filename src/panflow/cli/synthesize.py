@@ -1,11 +1,11 @@
-"""`panflow synthesize DIR`: a scene with known truth."""
+"""`panflow synthesize DIR`: a drawn scene and its truth."""
 
 from pathlib import Path
 
 import click
 
 
-@click.command("synthesize", short_help="Draw a scene with known truth: pan.tif, ms.tif and truth.tif.")
+@click.command("synthesize", short_help="Draw a scene and its truth: pan.tif, ms.tif and truth.tif.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--sensor", default="worldview3", show_default=True)
 @click.option("--size", default=1024, show_default=True, type=click.IntRange(min=64), help="PAN pixels a side.")

@@ -39,7 +39,7 @@ def command(recipe, out, data, overrides, listed, dry_run, device, quiet) -> Non
     if dry_run:
         from panflow.learned.model import build
 
-        build(settings.sections())  # names and options that do not exist are told now
+        build(settings.sections())  # names and options that do not exist are refused now
         click.echo(as_toml(settings.dump()))
         return
     if out is None:
