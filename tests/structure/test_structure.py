@@ -24,12 +24,13 @@ LAYERS = [  # a module may import only from rows above its own
     ("zoo", "assessment"),
     ("api", "data"),
     ("scene", "training"),
+    ("archive",),
     ("bench",),
     ("cli",),
     ("__main__",),
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
-WINGS = {"using": {"api", "scene"}, "making": {"data", "training"}}  # neither imports the other
+WINGS = {"using": {"api", "scene", "archive"}, "making": {"data", "training"}}  # neither imports the other
 MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 
 

@@ -108,6 +108,7 @@ LAYOUTS = (
 # and 9) serves aerosols and water colour and is left out, so that all three give the same image; files given one by
 # one may hold it.
 SIX = ("blue", "green", "red", "nir", "swir1", "swir2")
+DEPTH = 4  # folders below an archive's in which scenes are looked for
 LANDSAT_BANDS = {"7": "123457", "8": "234567", "9": "234567"}
 
 
@@ -129,6 +130,33 @@ def find(path: Path | str) -> Product | None:
         with suppress(InputError):
             return _search(root, _below(path, root))
     return _search(roots[-1], _below(path, roots[-1])) if roots else None
+
+
+def find_all(root: Path | str) -> tuple[list[Product], list[str]]:
+    """Every scene below a folder, and the PAN and MS files that find no partner there.
+
+    The deepest folders come first: what lies together belongs together, and a file serves one scene only. Within a
+    folder the rules are those of `find`. Raises MissingInput where a folder cannot be read.
+    """
+    root = Path(root)
+    folders = {Path()}.union(*(path.relative_to(root).parents for path in _files(root, DEPTH)))
+    products: list[Product] = []
+    used: set[str] = set()
+    candidates: set[str] = set()
+    for folder in sorted({root / f for f in folders}, key=lambda f: (-len(f.parts), f)):
+        for layout in LAYOUTS:
+            names = [_below(path, folder) for path in _files(folder, layout.depth) if str(path) not in used]
+            every = [m for name in names if (m := _match(layout.ms, name))]
+            pans = [m for name in names if (m := _match(layout.pan, name))]
+            candidates |= {str(folder / m.string) for m in pans + [m for m in every if "band" not in m.groupdict()]}
+            for pan in pans:
+                if not any(_keys(m) == _keys(pan) for m in every):
+                    continue
+                with suppress(InputError):  # several MS could be meant: they stay alone
+                    if product := _product(layout, folder, pan, every, None):
+                        products.append(product)
+                        used |= {product.pan, *product.ms}
+    return sorted(products, key=lambda p: p.pan), sorted(candidates - used)
 
 
 def _below(path: Path, root: Path) -> str:

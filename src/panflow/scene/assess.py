@@ -6,7 +6,6 @@ same numbers but for rounding.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from panflow.errors import InputError, OutputError
 from panflow.files.source import sparing
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import Choice, choose
+from panflow.ops.cores import available
 from panflow.ops.kernels import TAPS
 from panflow.ops.register import Registration
 from panflow.ops.window import Core
@@ -122,7 +122,7 @@ def assess_file(
         stack.enter_context(sparing(*scene.paths))
         source, chosen = scene.source, choose(indices, scene.has)
         found, applied, warnings = correct_shift(source, register, jobs) if source else (Registration(), False, [])
-        lattice, halo, flight, tight = _plan(scene, jobs or os.cpu_count() or 1, max_memory)
+        lattice, halo, flight, tight = _plan(scene, jobs or available(), max_memory)
         folder = _Maps(Path(maps), chosen) if maps else None
 
         def work(core: Core) -> Tile:

@@ -9,7 +9,6 @@ small scene and over a seeded sample of a large one.
 from __future__ import annotations
 
 import importlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from panflow.errors import InputError
 from panflow.files.sink import BLOCK, COMPRESSIONS, FORMATS, Sink, check_target
 from panflow.files.source import Source, sparing
 from panflow.files.tiff import Tile
+from panflow.ops.cores import available
 from panflow.ops.register import Registration
 from panflow.ops.resample import STRIP, loops
 from panflow.ops.window import Core, tiles
@@ -86,7 +86,7 @@ def sharpen_file(
     format = _one_of("format", format or ("cog" if out.suffix.lower() in (".tif", ".tiff") else "gtiff"), FORMATS)
     compress = _one_of("compress", compress.lower(), COMPRESSIONS)
     check_target(out, [str(pan), *(m.rpartition(",band=")[0] or m for m in inputs)], overwrite)
-    jobs = jobs or os.cpu_count() or 1
+    jobs = jobs or available()
     if callable(method):
         sharpener = method
     else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
 import numpy as np
 
 from panflow.errors import InputError
 from panflow.files.source import Source
+from panflow.ops.cores import available
 from panflow.ops.register import Registration, register
 from panflow.ops.window import partition
 from panflow.scene.blocks import overlapped, spread
@@ -19,7 +19,7 @@ SIDE = 128  # MS pixels
 
 def measure_shift(source: Source, jobs: int | None = None) -> Registration:
     """The offset of a scene's MS against its georeferencing, from windows spread over it; jobs: threads."""
-    jobs = jobs or os.cpu_count() or 1
+    jobs = jobs or available()
     count = int(np.clip(np.prod(source.ms_size) / 1e6, *WINDOWS))
     cores = spread(partition(source.size, round(SIDE * max(source.placement.ratio))), count)
     each = partial(overlapped, jobs=jobs, flight=2 * jobs)

@@ -1,6 +1,5 @@
 """OpenVINO: compiles a network for the processor; in bfloat16 where it has that and the network is made for it."""
 
-import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from panflow.learned.runtime import bf16
 from panflow.learned.runtime._graph import Compiled, traced
+from panflow.ops.cores import available
 from panflow.types import Network
 
 
@@ -20,7 +20,7 @@ def missing() -> str | None:
 class Engine(Compiled):
     def __init__(self, network: Network):
         half = network.frugal is not None and not bf16.missing()
-        threads = os.cpu_count() or 1
+        threads = available()
         # a stream a core: callers come in several threads
         hints = {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32", "NUM_STREAMS": threads}
         self._hints: dict[str, Any] = {**hints, "INFERENCE_NUM_THREADS": threads}

@@ -1,0 +1,63 @@
+"""What a worker does with one row."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panflow.archive.rows import Row
+from panflow.errors import OutputExists, PanflowError
+from panflow.ops.memory import keep_freed
+
+KILLED = 137  # exit code of a process that was killed
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one attempt. may_pass: whether another attempt could go better (reading and writing, memory, signals)."""
+
+    exit_code: int
+    sentence: str = ""
+    seconds: float = 0.0
+    may_pass: bool = False
+    report: dict[str, Any] | None = None
+
+
+def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
+    """Sharpen a scene; whatever happens comes back as an outcome. options: those of `sharpen_file`, and quicklook."""
+    from panflow.scene.engine import sharpen_file
+
+    keep_freed()
+    started = time.perf_counter()
+
+    def since() -> float:
+        return round(time.perf_counter() - started, 3)
+
+    try:
+        values = dict(options)
+        quicklook = values.pop("quicklook", None)
+        row.out.parent.mkdir(parents=True, exist_ok=True)
+        report = sharpen_file(row.pan, list(row.ms), row.out, tags=row.tags, **{"bands": row.bands, **values})
+        if quicklook:
+            from panflow.scene.quicklook import quicklook_file
+
+            shift = report.shift_pixels if report.shift_applied else (0.0, 0.0)
+            quicklook_file(row.out, row.pan, list(row.ms), quicklook, shift=shift, name=report.method)
+    except KeyboardInterrupt:
+        return Outcome(INTERRUPTED, "interrupted", since(), may_pass=True)
+    except PanflowError as error:
+        return Outcome(error.exit_code, str(error), since(), _may_pass(error))
+    except Exception as error:
+        return Outcome(1, f"unexpected {type(error).__name__}: {error}", since(), _may_pass(error))
+    return Outcome(0, "", since(), report=report.as_dict())
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the world may have been in the way, not the input."""
+    if isinstance(error, OutputExists) or (isinstance(error, OSError) and error.errno == errno.ENOENT):
+        return False
+    return isinstance(error, (OSError, MemoryError)) and not (isinstance(error, PanflowError) and error.exit_code == 3)
