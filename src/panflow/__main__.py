@@ -1,5 +1,21 @@
-"""`python -m panflow`: the command, where its script is not on the path."""
+"""The command `panflow`, also `python -m panflow`."""
 
-from panflow.cli import main
+import signal
+import sys
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Run a command. Until it listens for signals, one ends the process without a word."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from panflow.cli import _stops, run
+
+    _stops.listen(130)
+    code = run([a for a in sys.argv[1:] if a != "--debug"], "--debug" in sys.argv)
+    _stops.deafen()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -42,3 +42,23 @@ class OutputExists(OutputError, FileExistsError):
 
 class MissingExtra(PanflowError, ImportError):
     """An optional part of panflow is not installed."""
+
+
+class OutOfMemory(PanflowError, MemoryError):
+    """The work needs more memory than there is."""
+
+    exit_code = 7
+
+
+class Untrusted(PanflowError):
+    """The result would be bad, and only a good one was asked for (`strict`)."""
+
+    exit_code = 6
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, NumPy, torch, CUDA, ONNX Runtime or GDAL says that there is no memory left."""
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+        return True
+    words = ("not enough memory", "out of memory", "allocate memory", "alloc_cpu", "bad_alloc")
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)

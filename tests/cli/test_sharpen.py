@@ -55,7 +55,7 @@ def panflow(monkeypatch, capsys):
 
 
 def command(*args) -> list[str]:
-    return [sys.executable, "-c", "from panflow.cli import main; main()", *words(*args)]
+    return [sys.executable, "-m", "panflow", *words(*args)]
 
 
 def files_in(folder: Path) -> set[str]:

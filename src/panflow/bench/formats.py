@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from panflow.bench.table import Cell, Head, Table
+from panflow.files import output
 
 NOTE = (
     "± over the images, or over the seeds where a row has several; "
@@ -129,9 +130,9 @@ FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "csv
 
 def write(tables: list[Table], folder: Path) -> None:
     """NUMBER.FORMAT of every table, and nothing else of these formats."""
-    folder.mkdir(exist_ok=True)
+    output.folder(folder)
     for old in (path for ending in FORMATS for path in folder.glob(f"*.{ending}")):
         old.unlink()
     for place, table in enumerate(tables, 1):
         for ending, made in FORMATS.items():
-            (folder / f"{place:02d}.{ending}").write_text(made(table), encoding="utf-8")
+            output.write(folder / f"{place:02d}.{ending}", made(table))

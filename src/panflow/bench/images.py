@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from panflow.bench.plan import PROTOCOLS, Data, Plan, essence
 from panflow.data import geotiff, synthetic
 from panflow.data._tiles import Collection, Tiles
 from panflow.errors import InputError, MissingInput
+from panflow.files import output
 from panflow.ops.degrade import wald
 from panflow.ops.resample import sense
 from panflow.pairs import make_pair, with_validity
@@ -170,17 +172,17 @@ def _cut(images: dict[str, geotiff.Image], window: tuple[int, int, int, int]) ->
 
 def write_ground(plan: Plan, root: Path, folder: Path) -> None:
     """The plan's ground, reduced, as files like PanCollection's: pan, ms and gt [N, C, H, W], phase r / 2."""
-    folder.mkdir(exist_ok=True)
+    output.folder(folder)
     for name in dict.fromkeys(data.name for data in plan.ground):
         if (folder / f"{name}.h5").is_file():
             continue
         sets = [replace(data, protocols=("reduced",)) for data in plan.ground if data.name == name]
         pairs = [_at_half(image.make()) for data in sets for image in load(data, root, plan.seed + UNSEEN)]
-        part = folder / f"{name}.part"
-        with h5py.File(part, "w") as file:
+        data = BytesIO()
+        with h5py.File(data, "w") as file:
             for key, field in {"pan": "pan", "ms": "ms", "gt": "reference"}.items():
                 file[key] = np.concatenate([getattr(pair, field) for pair in pairs]).astype(np.float32)
-        part.replace(folder / f"{name}.h5")
+        output.write(folder / f"{name}.h5", data.getbuffer())
 
 
 def _at_half(pair: Pair) -> Pair:

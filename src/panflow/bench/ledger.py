@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from panflow.errors import InputError
+from panflow.errors import InputError, OutputError
 
 NAME = "results.jsonl"
 
@@ -68,10 +70,17 @@ class Ledger:
     def add(self, result: Result) -> None:
         """On disk when it returns."""
         line = (json.dumps(asdict(result)) + "\n").encode()
-        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(handle, line)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            with open(self.path, "ab", buffering=0) as file:
+                before = file.seek(0, os.SEEK_END)
+                try:
+                    if file.write(line) != len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(file.fileno())
+                except OSError:
+                    with suppress(OSError):
+                        file.truncate(before)  # else the next line would join what there is of this one
+                    raise
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written: {error.strerror}") from None
         self.results[result.key] = result

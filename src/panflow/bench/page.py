@@ -16,6 +16,7 @@ from PIL import Image
 from panflow.bench import figures, formats, shown, table
 from panflow.bench.plan import Plan
 from panflow.bench.table import Rows
+from panflow.files import output
 
 HERE = Path(__file__).parent
 
@@ -39,9 +40,7 @@ def write(plan: Plan, rows: Rows, root: Path, folder: Path) -> Path:
         "plan": html.escape(json.dumps(plan.dump(), indent=1)),
     }
     path = folder / "report.html"
-    part = folder / "report.html.part"
-    part.write_text(Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(parts), encoding="utf-8")
-    part.replace(path)
+    output.write(path, Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(parts))
     return path
 
 
@@ -58,7 +57,7 @@ def _viewer(rows: Rows, folder: Path) -> str:
             pictures[name][method.label] = _uri(arrays["picture"])
     if not pictures:
         return ""
-    told = json.dumps(pictures).replace("</", "<\\/")
+    told = json.dumps(pictures).replace("<", "\\u003c")
     return Template((HERE / "viewer.html").read_text(encoding="utf-8")).substitute(pictures=told)
 
 

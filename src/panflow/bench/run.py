@@ -21,6 +21,7 @@ from panflow.bench.images import Image
 from panflow.bench.ledger import Ledger, Result, key
 from panflow.bench.plan import Method, Plan, essence
 from panflow.bench.table import label
+from panflow.files import output
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import load as load_index
 from panflow.ops.fill import fill
@@ -52,12 +53,12 @@ def benchmark(
     settings, folder = plans.load(plan, overrides, rehearse), Path(out)
     plots.require()
     root = Path(data or settings.root)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.json").write_text(json.dumps(settings.dump(), indent=1), encoding="utf-8")
-    ledger = Ledger(folder)
-    work = _work(settings, root)
-    _run(settings, work, ledger, root, folder, device, tell)
-    return page.write(settings, [(method, ledger.results[k]) for method, _, k in work], root, folder)
+    with output.claimed(output.folder(folder)):
+        output.write(folder / "plan.json", json.dumps(settings.dump(), indent=1))
+        ledger = Ledger(folder)
+        work = _work(settings, root)
+        _run(settings, work, ledger, root, folder, device, tell)
+        return page.write(settings, [(method, ledger.results[k]) for method, _, k in work], root, folder)
 
 
 def _work(settings: Plan, root: Path) -> Work:
@@ -177,6 +178,6 @@ def _trained(settings: Plan, method: Method, root: Path, folder: Path, device: s
     recipe = recipes.typed(values)
     tell(f"training {method.label}, {recipe.run.steps} steps")
     model, seconds, _ = meter.measure(lambda: train(recipe, target, device=device, progress=False))
-    (target / "trained.json").write_text(json.dumps({"seconds": round(seconds, 1), "steps": recipe.run.steps}))
+    output.write(target / "trained.json", json.dumps({"seconds": round(seconds, 1), "steps": recipe.run.steps}))
     (target / "checkpoint.pt").unlink(missing_ok=True)
     return model

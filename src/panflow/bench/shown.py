@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from panflow.arrays import to_numpy
 from panflow.bench.images import Image
 from panflow.bench.ledger import key
+from panflow.errors import InputError
+from panflow.files import output
 from panflow.indices import hqnr
 from panflow.indices._case import Case
 from panflow.ops.resample import ms_up
@@ -23,7 +28,7 @@ SIDE = 512  # pixels of a picture at most: the middle of larger images
 def save(folder: Path, name: str, image: Image, case: Case) -> None:
     """shown/NAME.npz with `picture` [h, w, 3] in uint8 and `map` [h, w] in float16: the error (mean over bands of the
     absolute difference from the reference, in parts of full scale) or HQNR. The inputs go into a file of their own."""
-    (folder / "shown").mkdir(exist_ok=True)
+    output.folder(folder / "shown")
     pair, inside = case.pair, _middle(case.pair.size)
     base = ms_up(pair) if pair.reference is None else pair.reference
     bands = composite(pair.sensor.bands)
@@ -51,12 +56,17 @@ def source(data: str, image: str, protocol: str) -> str:
 
 
 def load(folder: Path, name: str) -> dict[str, np.ndarray]:
-    """What was saved under a name; nothing where nothing was."""
+    """What was saved under a name; nothing where nothing was. InputError where it cannot be read."""
     path = folder / "shown" / f"{name}.npz"
     if not path.is_file():
         return {}
-    with np.load(path) as file:
-        return dict(file)
+    try:
+        with np.load(path) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path} is broken ({output.reason(error)}): delete it and its line in results.jsonl"
+        ) from None
 
 
 def _middle(size: tuple[int, int]) -> tuple[slice, slice]:
@@ -74,7 +84,6 @@ def _coloured(image: Array, bands: tuple[int, ...], inside: tuple[slice, slice],
 
 
 def _write(folder: Path, name: str, **arrays: Any) -> None:
-    """Whole or not at all."""
-    part = folder / "shown" / f"{name}.part.npz"
-    np.savez_compressed(part, **arrays)
-    part.replace(folder / "shown" / f"{name}.npz")
+    data = io.BytesIO()
+    np.savez_compressed(data, **arrays)
+    output.write(folder / "shown" / f"{name}.npz", data.getbuffer())

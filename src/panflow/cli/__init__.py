@@ -1,22 +1,30 @@
 """The command line: one file a command, imported when it is called.
 
 Exit codes: 0 done; 2 the command line or a name is wrong; 3 the input cannot be used; 4 the result cannot be
-written; 130 interrupted; 1 anything else.
+written; 6 the result would be bad and `--strict` was given; 7 there is not enough memory; 130 interrupted; 1 anything
+else.
 """
 
+import errno
 import importlib
 import os
-import signal
+import shlex
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from panflow import __version__
-from panflow.errors import PanflowError
+from panflow.errors import OutOfMemory, OutputError, PanflowError, is_out_of_memory
 from panflow.ops.memory import keep_freed
+
+ISSUES = "https://github.com/panflow/panflow/issues"
+REPORT = f"This is a fault of panflow {__version__}. Please report it ({ISSUES}) with the output of: panflow --debug"
+SPARE = "give --max-memory a smaller size and --jobs 1, take a classical method, or a machine with more"
+SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EIO)
 
 
 class Commands(click.Group):
@@ -42,37 +50,45 @@ def cli(debug: bool) -> None:
 
 def main() -> NoReturn:
     """Run a command; errors become a sentence on stderr and an exit code."""
-    debug = "--debug" in sys.argv
+    sys.exit(run([a for a in sys.argv[1:] if a != "--debug"], "--debug" in sys.argv))
+
+
+def run(arguments: list[str], debug: bool = False) -> int:
+    """The exit code of a command."""
     warnings.filterwarnings("ignore", message="Dataset has no geo|The given matrix is eq")  # a note says it
-    signal.signal(signal.SIGTERM, _interrupt)
     keep_freed()
     try:
-        cli(args=[a for a in sys.argv[1:] if a != "--debug"], standalone_mode=False)
+        cli(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        return stop.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        if debug:
-            raise
-        click.echo("panflow: interrupted; nothing was left half-written", err=True)
-        _leave(130)
+        return error.exit_code
+    except BrokenPipeError:  # who reads the output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return OutputError.exit_code
     except Exception as error:
         if debug:
             raise
-        expected = isinstance(error, PanflowError)
-        message = str(error) if expected else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
-        click.echo(f"panflow: {message}", err=True)
-        sys.exit(error.exit_code if isinstance(error, PanflowError) else 1)
-    sys.exit(0)
+        cause = error.__cause__ if isinstance(error, click.Abort) and error.__cause__ else error
+        if isinstance(cause, KeyboardInterrupt):  # where nobody listens for signals
+            click.echo("panflow: interrupted; nothing was left half-written", err=True)
+            return 130
+        message, code = _sentence(cause, arguments)
+        with suppress(OSError):  # stderr may be what is broken
+            click.echo(f"panflow: {message}", err=True)
+        return code
+    return 0
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _leave(code: int) -> NoReturn:
-    """Exit without waiting for threads that still compute."""
-    sys.stderr.flush()
-    os._exit(code)
+def _sentence(error: BaseException, arguments: list[str]) -> tuple[str, int]:
+    """What is said of an error, and the exit code."""
+    if not isinstance(error, PanflowError) and is_out_of_memory(error):
+        error = OutOfMemory(f"there is not enough memory: {SPARE}")
+    if isinstance(error, PanflowError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.errno in SYSTEM:
+        return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}", OutputError.exit_code
+    what = " ".join(str(error).split())[:300]
+    return f"unexpected {type(error).__name__}: {what}\n{REPORT} panflow {shlex.join(arguments)}", 1

@@ -7,9 +7,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path
-
-from panflow.errors import OutputError
 
 Cell = str | float | None
 
@@ -56,14 +53,6 @@ class Table:
         writer.writerow(self.headers)
         writer.writerows([["" if cell is None else cell for cell in row] for row in self.rows])
         return text.getvalue()
-
-
-def write(path: Path | str, text: str) -> None:
-    """A text file, whole or not at all as far as the disk allows; OutputError where it cannot be written."""
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _text(cell: Cell) -> str:

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 @scene
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Also write the indices as CSV.")
 @click.option("--maps", type=click.Path(path_type=Path), help="A folder for maps: pictures (.png) and arrays (.npy).")
+@click.option("--overwrite", is_flag=True, help="Replace the CSV file and the maps where they exist.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Up to which a scene is computed whole.  [default: 4GiB]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
-def command(files, ms, indices, csv_file, max_memory, quiet, as_json, **options) -> None:
+def command(files, ms, indices, csv_file, max_memory, overwrite, quiet, as_json, **options) -> None:
     """Judge FUSED, a sharpened file of any tool: without reference by PAN and MS, with one by the reference.
 
     FUSED comes first, and lies on the pixels of PAN (or of the reference). Besides the indices, with their 95 %
@@ -42,13 +43,18 @@ def command(files, ms, indices, csv_file, max_memory, quiet, as_json, **options)
     pixels are clipped or missing.
     """
     from panflow.cli._console import progress_bar
-    from panflow.cli._table import write
+    from panflow.files.output import several
     from panflow.scene.assess import assess_file
 
     fused, *more = files
     if more and not ms:
         raise InputError(f"one file is judged at a time, and {len(files)} came: give MS by --ms")
-    with progress_bar(quiet or as_json) as progress:
+    inputs = [path for path in (*files, *ms, options["pan"], options["reference"]) if path]
+    tables = [csv_file] if csv_file else []
+    with (
+        several(tables, inputs=inputs, overwrite=overwrite, result=True) as outputs,
+        progress_bar(quiet or as_json) as progress,
+    ):
         report = assess_file(
             fused,
             ms=[*ms, *more],
@@ -57,9 +63,9 @@ def command(files, ms, indices, csv_file, max_memory, quiet, as_json, **options)
             progress=progress,
             **options,
         )
-    table = _table(report)
-    if csv_file:
-        write(csv_file, table.csv())
+        table = _table(report)
+        for output in outputs:
+            output.write(table.csv())
     if as_json:
         click.echo(json.dumps(report.as_dict()))
         return

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 @scene
 @click.option("--device", default="auto", show_default=True, help="Of learned models: auto, cpu, cuda or mps.")
 @click.option("--csv", "csv_file", type=click.Path(), help="Also write the table as CSV.")
+@click.option("--overwrite", is_flag=True, help="Replace the CSV file and the sheets where they exist.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
-def command(files, methods, csv_file, markdown, as_json, quiet, **options) -> None:
+def command(files, methods, csv_file, overwrite, markdown, as_json, quiet, **options) -> None:
     """Run methods on the least, the median and the most textured crop of a scene.
 
     At full resolution they are judged without reference (D_lambda_K, D_s, HQNR, D_rho), and by Wald's protocol, on
@@ -42,13 +43,17 @@ def command(files, methods, csv_file, markdown, as_json, quiet, **options) -> No
     """
     from panflow import registry
     from panflow.cli._console import progress_bar
-    from panflow.cli._table import write
+    from panflow.files.output import several
     from panflow.scene.compare import compare_files
 
     if len(files) < 2:
         raise InputError("expected PAN and MS")
     pan, *ms = files
-    with progress_bar(quiet or as_json) as progress:
+    tables = [csv_file] if csv_file else []
+    with (
+        several(tables, inputs=files, overwrite=overwrite, result=True) as outputs,
+        progress_bar(quiet or as_json) as progress,
+    ):
         comparison = compare_files(
             pan,
             ms,
@@ -56,9 +61,9 @@ def command(files, methods, csv_file, markdown, as_json, quiet, **options) -> No
             progress=progress,
             **options,
         )
-    table = _table(comparison)
-    if csv_file:
-        write(csv_file, table.csv())
+        table = _table(comparison)
+        for output in outputs:
+            output.write(table.csv())
     if as_json:
         click.echo(json.dumps(comparison.as_dict()))
     elif markdown:

@@ -24,7 +24,8 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
     torch does.
     """
     from panflow import zoo
-    from panflow.errors import InputError, MissingInput, OutputExists
+    from panflow.errors import InputError, MissingInput
+    from panflow.files.output import Output
     from panflow.learned.model import Model
     from panflow.learned.runtime import onnx
     from panflow.learned.runtime._graph import onnx_bytes, order
@@ -32,8 +33,7 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
 
     if missing := onnx.missing():
         raise MissingInput(missing)
-    if out.exists() and not overwrite:
-        raise OutputExists(f"{out} exists: give another name, or --overwrite to replace it")
+    output = Output(out, inputs=[model], overwrite=overwrite, result=True)
     opened = zoo.load(model, device="cpu")
     if not isinstance(opened, Model):
         raise InputError(f"{model} is a classical method: expected a model, which has a network to export")
@@ -61,7 +61,7 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
     losses = [loss(exported, network, drawn(network, sizes, each)) for each in shapes]
     if max(losses) > LOSS:
         raise InputError(f"the exported network differs from torch by {max(losses):.1e} of its answer: nothing written")
-    out.write_bytes(file)
+    output.write(file)
     shape = "any size" if any_size else f"{size} x {size} PAN pixels"
     click.echo(f"{out}: {section['name']}, {sizes['bands']} bands, {shape}; inputs {', '.join(order(network))}")
     click.echo(f"ONNX Runtime against torch: {max(losses):.1e} of the answer, root mean square")

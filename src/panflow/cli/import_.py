@@ -21,20 +21,20 @@ import click
 def command(file, network, out, sensor, bands, bits, phase, options, licence, overwrite) -> None:
     """Read the weights in FILE (no code in it is run) and write a model that `panflow sharpen --method` takes."""
     from panflow import sensors
-    from panflow.errors import InputError, OutputExists
+    from panflow.errors import InputError
+    from panflow.files.output import Output
     from panflow.learned.importing import import_checkpoint
     from panflow.settings import value_of
 
     if out.suffix != ".safetensors":
         raise InputError(f"--out {out}: expected a name that ends in .safetensors")
-    if out.exists() and not overwrite:
-        raise OutputExists(f"{out} exists: give another name, or --overwrite to replace it")
-    trained_on = sensors.load(sensor) if sensor else None
-    count = bands or (len(trained_on.bands) if trained_on else 0)
+    output = Output(out, inputs=[file], overwrite=overwrite, result=True)
+    known = sensors.load(sensor) if sensor else None
+    count = bands or (len(known.bands) if known else 0)
     if not count:
         raise InputError("for how many bands are these weights? give --bands or --sensor")
     pairs = dict(value_of(text) for text in options)
-    model = import_checkpoint(file, network, count, sensor=trained_on, bits=bits, phase=phase, licence=licence, **pairs)
-    model.save(out)
+    model = import_checkpoint(file, network, count, sensor=known, bits=bits, phase=phase, licence=licence, **pairs)
+    model.save(output)
     parameters = sum(p.numel() for p in model.network.parameters())
     click.echo(f"{out}: {network}, {count} bands, {parameters:,} parameters")

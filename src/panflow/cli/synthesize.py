@@ -17,18 +17,19 @@ import click
 def command(folder: Path, sensor: str, size: int, seed: int, shift: str, noise: float, nodata: float, overwrite: bool):
     """Write a synthetic georeferenced scene with roads, roofs, fields and water into FOLDER."""
     from panflow.data import synthetic
-    from panflow.errors import InputError, OutputExists
+    from panflow.errors import InputError
+    from panflow.files import output
     from panflow.sensors import load
 
     try:
         dy, dx = (float(v) for v in shift.split(","))
     except ValueError:
         raise InputError(f"--shift {shift!r}: expected DY,DX in PAN pixels") from None
-    there = [name for name in ("pan.tif", "ms.tif", "truth.tif") if (folder / name).exists()]
-    if there and not overwrite:
-        raise OutputExists(f"{folder / there[0]} exists: give another folder, or --overwrite to replace it")
-    folder.mkdir(parents=True, exist_ok=True)
-    pair = synthetic.scene(size, load(sensor), seed=seed, shift=(dy, dx), noise=noise, nodata=nodata)
-    nominal = ((pair.ratio[0] - 1) / 2, (pair.ratio[1] - 1) / 2)
-    synthetic.write(pair, folder, phase=nominal)
+    output.folder(folder)
+    with output.several(
+        [folder / f"{name}.tif" for name in synthetic.FILES], overwrite=overwrite, result=True
+    ) as files:
+        pair = synthetic.scene(size, load(sensor), seed=seed, shift=(dy, dx), noise=noise, nodata=nodata)
+        nominal = ((pair.ratio[0] - 1) / 2, (pair.ratio[1] - 1) / 2)
+        synthetic.write(pair, folder, phase=nominal, outputs=files)
     click.echo(f"{folder}: pan.tif, ms.tif, truth.tif ({sensor}, {size} x {size} PAN pixels)")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import rasterio
+from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 from scipy.ndimage import convolve1d
 
@@ -20,10 +20,13 @@ from panflow.data import _streets
 from panflow.data._canvas import Canvas
 from panflow.data._materials import response
 from panflow.errors import InputError
+from panflow.files import output
+from panflow.files.output import Output
 from panflow.ops.resample import sense
 from panflow.types import YX, Pair, Sensor
 
 FULL = 1.2  # counts of reflectance 1, in full scales: bright roofs come near saturation, as in real images
+FILES = ("pan", "ms", "truth")  # by their stems
 SIDE = 0.11  # weight of each neighbour in the optics that reference and PAN share
 
 
@@ -110,14 +113,16 @@ def write(
     origin: tuple[float, float] = (385000.0, 5820000.0),
     pixel: float = 0.5,
     phase: YX | None = None,
+    outputs: Sequence[Output] = (),
 ) -> dict[str, Path]:
     """Writes `pan.tif`, `ms.tif` and `truth.tif` (integer counts, nodata 0) and returns their paths by these stems.
 
     origin: x and y of PAN's upper left corner; pixel: PAN's in metres. phase: where the files say that MS lies,
-    the pair's own by default; another one makes files that are misregistered by the difference.
+    the pair's own by default; another one makes files that are misregistered by the difference. outputs: the three
+    files, where they were checked before; else they are replaced.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output.folder(folder)
+    outputs = outputs or [Output(folder / f"{stem}.tif", overwrite=True) for stem in FILES]
     (x, y), (ry, rx), (py, px) = origin, pair.ratio, phase or pair.common_phase
     grid = Affine(pixel, 0, x, 0, -pixel, y)
     # the corner of MS pixel (0, 0) lies half an MS pixel before its centre, PAN's half a PAN pixel
@@ -125,13 +130,17 @@ def write(
     names = [band.name for band in pair.sensor.bands]
     files = {"pan": (pair.pan, grid, ["pan"]), "ms": (pair.ms, coarse, names), "truth": (pair.reference, grid, names)}
     dtype, paths = "uint8" if pair.sensor.bits <= 8 else "uint16", {}
-    for stem, (image, transform, descriptions) in files.items():
+    for stem, target in zip(FILES, outputs):
+        image, transform, descriptions = files[stem]
         counts = np.round(np.asarray(image[0])).astype(dtype)
-        paths[stem] = folder / f"{stem}.tif"
+        paths[stem] = target.path
         profile = {"driver": "GTiff", "dtype": dtype, "nodata": 0, "crs": crs, "transform": transform}
         profile |= {"count": counts.shape[0], "height": counts.shape[1], "width": counts.shape[2]}
-        with rasterio.open(paths[stem], "w", tiled=True, compress="deflate", predictor=2, **profile) as target:
-            target.write(counts)
-            target.descriptions = tuple(descriptions)
-            target.update_tags(PANFLOW_SENSOR=pair.sensor.name, TIFFTAG_IMAGEDESCRIPTION="synthetic scene")
+        with MemoryFile() as memory:
+            with memory.open(tiled=True, compress="deflate", predictor=2, **profile) as dataset:
+                dataset.write(counts)
+                dataset.descriptions = tuple(descriptions)
+                dataset.update_tags(PANFLOW_SENSOR=pair.sensor.name, TIFFTAG_IMAGEDESCRIPTION="synthetic scene")
+            with target:
+                target.write(memory.getbuffer())
     return paths

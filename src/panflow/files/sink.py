@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from panflow.errors import InputError, OutputError, OutputExists
+from panflow.files.output import Output
 from panflow.files.tiff import Tile, Tiles, encode
 from panflow.ops.window import Core
 
@@ -92,9 +92,8 @@ class Sink:
         block: int = BLOCK,
     ):
         self.out, self.format, self.mask, self.overviews = out, format, mask, overviews
-        self._token = token = uuid.uuid4().hex[:8]
-        self._part = out.with_name(f".{out.name}.{token}.part.tif")
-        self._second = out.with_name(f".{out.name}.{token}.cog.part.tif")
+        self._output = Output(out, overwrite=True, result=True)
+        self._part, self._second = self._output.part(".tif"), self._output.part(".cog.tif")
         predictor = {"predictor": 3 if np.dtype(dtype).kind == "f" else 2}
         self._creation: dict[str, Any] = {"compress": compress} if compress != "none" else {}
         self._creation |= predictor if compress in ("deflate", "zstd", "lzw") else {}
@@ -129,7 +128,7 @@ class Sink:
                 **staged,
             )
         except RasterioError as error:
-            self._clean()
+            self._output.discard()
             raise OutputError(f"{out} cannot be written: {error}") from None
 
     def describe(self, *, names: list[str], colors: list, scales: list, offsets: list, units: list, tags: dict) -> None:
@@ -202,9 +201,10 @@ class Sink:
             logger.removeHandler(errors)
         if errors.messages:
             raise OutputError(f"{self.out} cannot be finished: {errors.messages[0]}; is the disk full?")
-        os.replace(result, self.out)
+        self._output.publish(result)
         for sidecar in (".aux.xml", ".ovr", ".msk"):  # of a file that was replaced
-            self.out.with_name(self.out.name + sidecar).unlink(missing_ok=True)
+            path = self._output.path
+            path.with_name(path.name + sidecar).unlink(missing_ok=True)
 
     def _for_overviews(self) -> dict[str, int]:
         """GDAL's options for how hard the codec tries on overviews: no harder than on the image."""
@@ -235,11 +235,6 @@ class Sink:
             if self.format == "cog" and dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
                 raise OutputError(f"{self.out}: GDAL did not write a valid COG")
 
-    def _clean(self) -> None:
-        for leftover in self.out.parent.glob(f".*.{self._token}.*"):  # the parts, and what GDAL makes beside them
-            with suppress(OSError):
-                leftover.unlink()
-
     def __enter__(self) -> Sink:
         return self
 
@@ -248,4 +243,4 @@ class Sink:
             self._dataset.close()
         if self._tiles:
             self._tiles.close()
-        self._clean()
+        self._output.discard()

@@ -14,6 +14,7 @@ from torch import Tensor
 from panflow import registry
 from panflow.errors import InputError, MissingInput
 from panflow.learned.model import Model, build
+from panflow.learned.weights import take
 from panflow.types import Sensor
 
 WRAPPERS = ("net", "state_dict", "model", "params", "model_state_dict", "generator")  # what checkpoints nest weights in
@@ -53,8 +54,7 @@ def import_checkpoint(
     info = {"title": f"{network}, imported from {Path(path).name}", "licence": licence or "that of the checkpoint"}
     model = build(sections, info, sensor)
     weights = renamed(read(Path(path)), model.network.KEYS)
-    _check(weights, model.network.state_dict(), f"{path} does not fit network {network} with {bands} bands")
-    model.network.load_state_dict(weights)
+    take(model.network, weights, f"{path} does not fit network {network} with {bands} bands")
     return model
 
 
@@ -94,17 +94,6 @@ def renamed(weights: dict[str, Tensor], rules: Iterable[tuple[str, str | None]])
         if kept is not None:
             result[kept] = value
     return result
-
-
-def _check(given: dict[str, Tensor], wanted: dict[str, Tensor], what: str) -> None:
-    """Says what does not fit: names, or the first shape."""
-    missing, strange = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
-    if missing or strange:
-        parts = [f"{word} {', '.join(keys[:3])}" for word, keys in (("lacks", missing), ("has", strange)) if keys]
-        raise InputError(f"{what}: it {' and '.join(parts)} (another form? another number of blocks?)")
-    for key, value in given.items():
-        if value.shape != wanted[key].shape:
-            raise InputError(f"{what}: {key} is {tuple(value.shape)}, expected {tuple(wanted[key].shape)}")
 
 
 __all__ = ["import_checkpoint"]

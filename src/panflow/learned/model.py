@@ -25,11 +25,13 @@ from torch.nn.functional import pad
 from panflow import __version__, registry
 from panflow.arrays import is_torch
 from panflow.errors import InputError
+from panflow.files.output import Output
 from panflow.generative.noise import Noise
 from panflow.learned import inputs
 from panflow.learned.inputs import Gather, Statistics, View, observed
 from panflow.learned.runtime import bf16, runtime
 from panflow.learned.runtime._network import Asked
+from panflow.learned.weights import require_finite, take, take_tables
 from panflow.ops import consistency
 from panflow.ops.window import Core, grown
 from panflow.types import YX, Array, Band, Batch, Network, Objective, Pair, Sensor, Sharpener, Transform
@@ -271,18 +273,18 @@ class Model(Sharpener):
             ms_valid=tensor(pair.ms_valid, torch.bool),
         )
 
-    def save(self, path: str | Path, **info: Any) -> None:
-        """Weights, the transform's tables and what there is to tell, as safetensors; written whole or not at all."""
+    def save(self, out: str | Path | Output, **info: Any) -> None:
+        """Weights, the transform's tables and what there is to tell, as safetensors; a file that has a plain name is
+        replaced. InputError where a weight is not finite, OutputError where the file cannot be written."""
         tensors = {f"network.{k}": v.contiguous().cpu() for k, v in self.network.state_dict().items()}
         tensors |= {f"transform.{k}": v.contiguous().cpu() for k, v in self.transform.state_dict().items()}
+        require_finite(tensors, "the model")
         told = {"panflow": __version__, "licence": "Apache-2.0", **self.info, **info}
         sensor = None if self.sensor is None else asdict(self.sensor)
         texts = {"recipe": self.recipe, "info": told, "sensor": sensor}
         data = save(tensors, {key: json.dumps(value) for key, value in texts.items()})
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(data)
-        part.replace(path)
+        with out if isinstance(out, Output) else Output(out, overwrite=True) as output:
+            output.write(data)
 
     @classmethod
     def open(
@@ -298,8 +300,8 @@ class Model(Sharpener):
         if "recipe" not in told:
             raise InputError(f"{path} holds no recipe: expected a model made by `panflow train` or `panflow import`")
         made = build(told["recipe"])
-        made.network.load_state_dict(_under("network.", tensors))
-        made.transform.load_state_dict(_under("transform.", tensors))
+        take(made.network, _under("network.", tensors), f"model file {path}")
+        take_tables(made.transform, _under("transform.", tensors), f"model file {path}")
         sensor = _sensor(told["sensor"]) if told.get("sensor") else None
         parts = made.network, made.transform, made.objective, made.recipe, told["info"], sensor
         return cls(*parts, context=context, seed=seed).to(device)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from panflow.files.output import Output
 from panflow.pictures.picture import GAP, INK, PAPER, TEXT, save
 
 LONGEST = 1024  # pixels of the picture's map; larger maps are averaged
@@ -19,7 +20,7 @@ SCALE = ((20, 20, 70), (25, 80, 130), (30, 140, 140), (110, 190, 110), (220, 215
 PERCENT = (2.0, 98.0)
 
 
-def heatmap(values: np.ndarray, title: str, out_png: Path | str) -> None:
+def heatmap(values: np.ndarray, title: str, out_png: Path | str | Output) -> None:
     """A PNG of a map [H, W], nan in grey; the colours span its 2nd to 98th percentile. Raises OutputError."""
     small = _reduced(values)
     known = small[np.isfinite(small)]

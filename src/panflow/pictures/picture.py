@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from panflow.errors import OutputError
+from panflow.files.output import Output
 
 PERCENT = (2.0, 98.0)
 GAP, TEXT = 8, 14  # pixels
@@ -87,7 +87,11 @@ def _fitted(text: str, width: float, font: ImageFont.ImageFont | ImageFont.FreeT
 
 
 def contact_sheet(
-    crops: dict[str, list[np.ndarray]], titles: Sequence[str], out_png: Path | str, size: int = 256, gamma: float = 1.0
+    crops: dict[str, list[np.ndarray]],
+    titles: Sequence[str],
+    out_png: Path | str | Output,
+    size: int = 256,
+    gamma: float = 1.0,
 ) -> None:
     """A PNG with one row a crop and one column a method.
 
@@ -101,9 +105,8 @@ def contact_sheet(
     save(sheet(rows, list(crops), titles), out_png)
 
 
-def save(picture: Image.Image, out_png: Path | str) -> None:
-    """The picture as a PNG, whatever the name's ending; OutputError where it cannot be written."""
-    try:
-        picture.save(out_png, format="PNG")
-    except OSError as error:
-        raise OutputError(f"picture {out_png} cannot be written: {error.strerror or error}") from None
+def save(picture: Image.Image, out: Path | str | Output) -> None:
+    """The picture as a PNG, whatever the name's ending; a file that has a plain name is replaced. OutputError where it
+    cannot be written."""
+    with out if isinstance(out, Output) else Output(out, overwrite=True) as output, output.file() as file:
+        picture.save(file, format="PNG")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from panflow.errors import MissingExtra
+from panflow.errors import MissingExtra, OutputError
+from panflow.files import output
 from panflow.training.recipe import Run
 
 LOSSES = ("step", "player", "loss", "norm", "rate", "seconds")
@@ -24,17 +27,24 @@ class Table:
         if path.is_file():
             with path.open(newline="", encoding="utf-8") as file:
                 kept = [row for row in csv.DictReader(file) if row["step"].isdigit() and int(row["step"]) <= step]
-        self._file = path.open("w", newline="", encoding="utf-8")
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(kept)
+        output.write(path, text.getvalue())
+        self._path, self._file = path, path.open("a", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._file, columns, extrasaction="ignore")
-        self._writer.writeheader()
-        self._writer.writerows(kept)
 
     def add(self, **row: Any) -> None:
-        self._writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-        self._file.flush()
+        try:
+            self._writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._path} cannot be written: {error.strerror}") from None
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a row that could not be written before
+            self._file.close()
 
 
 class Log:

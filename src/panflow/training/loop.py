@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from math import lcm
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from panflow.errors import InputError
+from panflow.errors import InputError, PanflowError
+from panflow.files import output
+from panflow.files.output import reason
 from panflow.learned.model import Model, build, crop
 from panflow.training import recipe as recipes
 from panflow.training import validation
@@ -45,24 +48,34 @@ def train(
     model.safetensors. Called again it resumes; on a CPU it then ends bit-identical to a run that was never
     stopped. Raises UnknownName or InputError where the recipe does not hold, MissingInput where data are absent.
     """
-    settings, folder = recipes.load(recipe, overrides, data), Path(out)
+    settings = recipes.load(recipe, overrides, data)
+    folder = output.folder(out)
     training = Training(settings, device)
-    if training.devices.rank == 0:
-        keep(settings, folder)
-    training.devices.wait()
-    if not training.state.resume(folder):
-        training.begin()
-    training.run(folder, progress)
+    with output.claimed(folder) if training.devices.rank == 0 else nullcontext():
+        if training.devices.rank == 0:
+            keep(settings, folder)
+        training.devices.wait()
+        if not training.state.resume(folder):
+            training.begin()
+        training.run(folder, progress)
     return folder / WEIGHTS
 
 
 def keep(settings: Recipe, folder: Path) -> None:
     """The resolved recipe in the folder; a folder that holds another one is refused."""
     path = folder / RECIPE
-    folder.mkdir(parents=True, exist_ok=True)
-    if path.is_file() and _steady(recipes.typed(json.loads(path.read_text(encoding="utf-8")))) != _steady(settings):
-        raise InputError(f"{folder} holds a run of another recipe: choose a new folder, or give the same recipe")
-    path.write_text(json.dumps(settings.dump(), indent=1), encoding="utf-8")
+    text = json.dumps(settings.dump(), indent=1)
+    if path.is_file():
+        try:
+            old = path.read_text(encoding="utf-8")
+            same = old == text or _steady(recipes.typed(json.loads(old))) == _steady(settings)
+        except (ValueError, PanflowError) as error:
+            raise InputError(f"{path} is no recipe ({reason(error)}): delete it to go on with the one given") from None
+        if not same:
+            raise InputError(f"{folder} holds a run of another recipe: choose a new folder, or give the same recipe")
+        if old == text:
+            return
+    output.write(path, text)
 
 
 def _steady(settings: Recipe) -> dict[str, Any]:

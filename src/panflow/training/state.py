@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from panflow.errors import InputError, is_out_of_memory
+from panflow.files import output
+from panflow.files.output import reason
 
 NAME = "checkpoint.pt"
 
@@ -37,31 +41,41 @@ class State:
 
     def save(self, folder: Path) -> None:
         """To disk in full before the old checkpoint gives way: kill -9 at any moment leaves one of the two."""
-        part = folder / (NAME + ".part")
         kinds: dict[str, Mapping[str, Any]] = {
             "players": self.players,
             "optimisers": self.optimisers,
             "others": self.others,
         }
         parts = {kind: {name: each.state_dict() for name, each in group.items()} for kind, group in kinds.items()}
-        with part.open("wb") as file:
-            torch.save({"step": self.step, "average": self.average, **parts}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / NAME)
+        data = io.BytesIO()  # torch makes other errors of those of a disk
+        torch.save({"step": self.step, "average": self.average, **parts}, data)
+        output.write(folder / NAME, data.getbuffer())
 
     def resume(self, folder: Path) -> bool:
-        """Takes up what the folder holds; False where it holds nothing."""
-        if not (folder / NAME).is_file():
+        """Takes up what the folder holds; False where it holds nothing. InputError where that is no checkpoint."""
+        path = folder / NAME
+        if not path.is_file():
             return False
+        try:
+            self._load(path)
+        except Exception as error:  # torch raises whatever it likes for bytes that are none of its own
+            if is_out_of_memory(error):
+                raise
+            raise InputError(
+                f"{path} cannot be taken up ({reason(error)}): delete it to begin anew, or put back a copy"
+            ) from None
+        return True
+
+    def _load(self, path: Path) -> None:
         device = next(iter(self.average.values())).device
-        parts = torch.load(folder / NAME, map_location=device, weights_only=True)
+        parts = torch.load(path, map_location=device, weights_only=True)
         for name, module in self.players.items():
             module.load_state_dict(parts["players"][name])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(parts["optimisers"][name])
         for name, values in parts.get("others", {}).items():
             self.others[name].load_state_dict(values)
+        if parts["average"].keys() != self.average.keys():
+            raise ValueError("it holds other weights")
         self.average = parts["average"]
-        self.step = parts["step"]
-        return True
+        self.step = int(parts["step"])

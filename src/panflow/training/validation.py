@@ -13,9 +13,11 @@ from panflow.arrays import namespace, to_numpy
 from panflow.assessment import assess
 from panflow.data import _tiles, geotiff
 from panflow.errors import InputError, MissingInput
+from panflow.files.output import folder
 from panflow.ops.degrade import wald
 from panflow.ops.resample import ms_up
 from panflow.pairs import make_pair, with_validity
+from panflow.pictures.picture import save
 from panflow.training.recipe import Validation
 from panflow.types import Array, Pair, Sharpener
 
@@ -61,8 +63,7 @@ def validate(sharpener: Sharpener, held: Held, pictures: Path | None = None) -> 
             fused = sharpener.fit([pair])(pair)
             each.append(scores(fused, pair))
             if pictures is not None and k == 0:
-                pictures.mkdir(exist_ok=True)
-                _picture(pictures / f"{name}.png", [ms_up(pair), fused, pair.reference])
+                _picture(folder(pictures) / f"{name}.png", [ms_up(pair), fused, pair.reference])
         found[name] = {index: float(np.mean([one[index] for one in each])) for index in each[0]}
     return found
 
@@ -74,4 +75,4 @@ def _picture(path: Path, images: Sequence[Array], side: int = 320) -> None:
     shown = [np.stack([to_numpy(image)[0, k, :side, :side] for k in chosen], -1) for image in images]
     low, high = np.percentile(shown[-1], (1, 99), axis=(0, 1))
     joined = np.concatenate(shown, axis=1)
-    Image.fromarray((np.clip((joined - low) / (high - low), 0, 1) * 255).astype(np.uint8)).save(path)
+    save(Image.fromarray((np.clip((joined - low) / (high - low), 0, 1) * 255).astype(np.uint8)), path)
