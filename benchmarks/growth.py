@@ -19,14 +19,14 @@ TITLES = {"size": "PAN pixels, millions", "bands": "bands", "tile": "pixels of a
 
 def one(pan: str, ms: str, out: str, tile: str, jobs: str) -> None:
     """A run with tiles of another size than the file's blocks, in this process."""
+    from panflow import Profile, sharpen_file
     from panflow.ops.memory import keep_freed
     from panflow.scene import engine
 
     keep_freed()  # as the command does
     engine.BLOCK = int(tile)
-    engine.sharpen_file(
-        pan, ms, out, method="brovey", format="gtiff", level=1, register=(0, 0), jobs=int(jobs), overwrite=True
-    )
+    profile = Profile(format="gtiff", level=1)
+    sharpen_file(pan, ms, out, method="brovey", profile=profile, register=(0, 0), jobs=int(jobs), overwrite=True)
 
 
 def draw(found: dict[str, list[tuple[float, float, float]]], path: Path) -> None:

@@ -13,10 +13,12 @@ _PUBLIC = {
     "assess": "panflow.assessment",
     "load": "panflow.zoo",
     "names": "panflow.registry",
-    "sharpen_file": "panflow.scene.engine",
+    "sharpen_file": "panflow.scene.sharpen",
     "assess_file": "panflow.scene.assess",
     "compare_files": "panflow.scene.compare",
     "degrade_file": "panflow.scene.degrade",
+    "Scene": "panflow.files.scene",
+    "Profile": "panflow.files.sink",
     "train": "panflow.training.loop",
     "benchmark": "panflow.bench.run",
 }

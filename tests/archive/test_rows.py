@@ -93,7 +93,7 @@ def test_landsat_folders_give_bands_and_metadata(tmp_path):
     (product,), alone = find_all(tmp_path)
     assert alone == []
     assert product.bands == ("blue", "green", "red", "nir", "swir1", "swir2")
-    assert product.sensor_tags == {"SPACECRAFT_ID": "LANDSAT_8"}
+    assert product.tags == {"SPACECRAFT_ID": "LANDSAT_8"}
 
 
 def test_a_file_serves_one_scene_only(tmp_path):

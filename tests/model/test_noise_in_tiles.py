@@ -43,7 +43,13 @@ def test_scenes_do_not_depend_on_their_blocks(pair, tmp_path, monkeypatch):
         monkeypatch.setattr(engine, "BLOCK", block)
         out, method = tmp_path / f"{block}.tif", str(tmp_path / "m.safetensors")
         report = panflow.sharpen_file(
-            tmp_path / "pan.tif", tmp_path / "ms.tif", out, method=method, seed=7, sensor="ikonos", dtype="float32"
+            tmp_path / "pan.tif",
+            tmp_path / "ms.tif",
+            out,
+            method=method,
+            seed=7,
+            sensor="ikonos",
+            profile=panflow.Profile("float32"),
         )
         assert report.evaluations == DIFFUSION["steps"]
         with rasterio.open(out) as dataset:

@@ -10,6 +10,7 @@ import panflow
 from panflow import sensors
 from panflow.data import synthetic
 from panflow.errors import InputError
+from panflow.files.scene import Scene
 from panflow.files.source import Source
 from panflow.scene import compare as module
 from panflow.scene.compare import FULL, REDUCED, compare_files, pick
@@ -62,7 +63,7 @@ def test_scores_are_those_of_the_arrays(scene):
 
 
 def test_crops_go_from_least_to_most_textured(scene):
-    source = Source(scene[0], [scene[1]], SENSOR)
+    source = Source(Scene.of(*scene, sensor=SENSOR))
     chosen = pick(source, 3, 128)
     assert [title for _, title in chosen] == ["least textured", "median texture", "most textured"]
     pan = read(scene[0])[0]

@@ -8,6 +8,7 @@ import panflow
 from panflow import sensors
 from panflow.data import synthetic
 from panflow.errors import InputError, OutputExists
+from panflow.files.scene import Scene
 from panflow.files.source import Source
 from panflow.scene import degrade as module
 from panflow.scene.assess import assess_file
@@ -57,7 +58,7 @@ def test_the_files_lie_where_they_say(scene, tmp_path):
         assert reference.transform.almost_equals(original.transform, 1e-9)
         assert reference.crs == original.crs
         assert reference.descriptions == original.descriptions
-    source = Source(found.files["pan"], [found.files["ms"]])
+    source = Source(Scene.of(found.files["pan"], found.files["ms"]))
     assert source.placement.ratio == pytest.approx(found.ratio)
     assert source.placement.phase == pytest.approx(found.phase, abs=1e-6)
     assert source.sensor.name == "worldview3"
@@ -68,7 +69,9 @@ def test_sharpening_the_files_scores_as_the_arrays_do(scene, tmp_path):
     pan, ms, phase = scene
     files = degrade_file(pan, ms, tmp_path, **EXACT).files
     out = tmp_path / "fused.tif"
-    panflow.sharpen_file(files["pan"], files["ms"], out, method="gsa", dtype="float32", jobs=1, **EXACT)
+    panflow.sharpen_file(
+        files["pan"], files["ms"], out, method="gsa", profile=panflow.Profile("float32"), jobs=1, **EXACT
+    )
     found = assess_file(out, files["pan"], files["ms"], files["reference"], **EXACT)
     reduced = panflow.degrade(read(pan), read(ms), sensor=SENSOR, phase=phase)
     pan_low, low, truth = (

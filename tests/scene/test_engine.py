@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from rasters import CRS, PIXEL, drawn, grid, load, load_mask, save, save_pair
 
 import panflow
 from panflow.errors import GeometryError, InputError, OutputError, OutputExists
+from panflow.files.scene import Scene
+from panflow.files.sink import Profile
 from panflow.files.source import Source
 from panflow.scene import engine
+from panflow.scene.counts import counts
 
 METHODS = ("exp", "brovey", "gsa", "bt_h", "mtf_glp_fs")
 
@@ -29,7 +33,8 @@ def run(files, out=None, **options):
     out = out or files[0].parent / "out.tif"
     ms = files[1] if len(files) == 2 else list(files[1:])
     usual = {"method": "mtf_glp_fs", "sensor": "ikonos", "register": "off", "overwrite": True, "jobs": 1}
-    options = usual | options
+    profile = Profile(**{f.name: options.pop(f.name) for f in fields(Profile) if f.name in options})
+    options = usual | options | {"profile": profile}
     report = panflow.sharpen_file(files[0], ms, out, **options)
     return load(out), report
 
@@ -192,7 +197,7 @@ def test_progress_counts_up(files, monkeypatch):
 
 def test_source_pairs_are_the_scene(files):
     pan, ms, _ = drawn()
-    source = Source(str(files[0]), [str(files[1])])
+    source = Source(Scene.of(*files))
     pair = source.read((100, 150, 30, 90), 20)
     assert np.array_equal(pair.pan[0], pan[:, 80:170, 10:110])
     assert pair.core == (20, 70, 20, 80)
@@ -367,7 +372,7 @@ def test_floats_beside_nodata_stay_valid(tmp_path, absent, kind):
     if absent is not None and np.isnan(absent):
         image[:] = 5
     valid = np.array([[True, True, True, False]])
-    result, *_ = engine._cast(image, None if absent is None else valid, np.dtype(kind), absent)
+    result, _ = counts(image, None if absent is None else valid, np.dtype(kind), absent)
     path = save(tmp_path / "out.tif", result, grid(), nodata=absent)
     assert np.array_equal(load_mask(path), valid if absent is not None else valid | True)
     assert np.allclose(result[0, 0, :3], image[0, 0, :3], rtol=1e-5, atol=1e-30)

@@ -43,7 +43,7 @@ def test_landsat_8_takes_six_bands_from_blue_without_coastal(tmp_path):
     assert Path(product.pan) == tmp_path / f"{L1}_B8.TIF"
     assert names(product.ms) == [f"{L1}_B{n}.TIF" for n in (2, 3, 4, 5, 6, 7)]
     assert product.bands == SIX
-    assert product.sensor_tags == {"SPACECRAFT_ID": "LANDSAT_8"}
+    assert product.tags == {"SPACECRAFT_ID": "LANDSAT_8"}
 
 
 def test_landsat_7_numbers_its_bands_in_its_own_way(tmp_path):
@@ -52,7 +52,7 @@ def test_landsat_7_numbers_its_bands_in_its_own_way(tmp_path):
     product = find(tmp_path)
     assert names(product.ms) == [f"{stem}_B{n}.TIF" for n in (1, 2, 3, 4, 5, 7)]
     assert product.bands == SIX
-    assert product.sensor_tags == {"SPACECRAFT_ID": "LANDSAT_7"}
+    assert product.tags == {"SPACECRAFT_ID": "LANDSAT_7"}
 
 
 def test_missing_bands_are_left_out_under_their_right_names(tmp_path):
@@ -103,13 +103,13 @@ def test_band_files_of_other_names(tmp_path):
     product = find(touch(tmp_path, *(f"town_B{n}_clip.tif" for n in (2, 3, 8)), "other_B4_clip.tif", "town_B10.tif"))
     assert names([product.pan, *product.ms]) == ["town_B8_clip.tif", "town_B2_clip.tif", "town_B3_clip.tif"]
     assert product.bands == ("blue", "green")
-    assert product.sensor_tags == {}, "neither file nor folder tells the sensor"
+    assert product.tags == {}, "neither file nor folder tells the sensor"
 
 
 def test_band_files_named_by_their_band_alone(tmp_path):
     product = find(touch(tmp_path / "LE07 scene", "B1.tif", "B2.tif", "B8.tif"))
     assert product.bands == ("blue", "green")
-    assert product.sensor_tags == {"SPACECRAFT_ID": "LANDSAT_7"}
+    assert product.tags == {"SPACECRAFT_ID": "LANDSAT_7"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_band_files_named_by_their_band_alone(tmp_path):
 def test_pairs_of_names(tmp_path, pan, ms):
     product = find(touch(tmp_path, pan, ms, "reference.tif", "preview.jpg", "IMG_1/DIM_SPOT6_PMS_20130803_1.XML"))
     assert Path(product.pan) == tmp_path / pan
-    assert product.ms == [str(tmp_path / ms)]
+    assert product.ms == (str(tmp_path / ms),)
 
 
 def test_other_acquisitions_are_no_pair(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from panflow.files.sink import BLOCK, Sink
+from panflow.files.grid import Grid
+from panflow.files.sink import BLOCK, Profile, Sink
 from panflow.ops import resample
 
 SIZES = [(16, 16), (BLOCK, BLOCK), (BLOCK + 1, 40), (700, 2 * BLOCK + 17)]
@@ -24,17 +25,16 @@ def loops(request, monkeypatch):
 
 def sink(out, image, **options):
     bands, height, width = image.shape
-    usual = {"transform": rasterio.Affine(1, 0, 7, 0, -1, 9), "crs": "EPSG:32631", "nodata": None, "mask": False}
-    usual |= {"format": "gtiff", "compress": "zstd", "level": None, "overviews": False, "jobs": 2}
-    return Sink(out, size=(height, width), bands=bands, dtype=image.dtype.name, **usual | options)
+    grid = Grid(rasterio.Affine(1, 0, 7, 0, -1, 9), "EPSG:32631", (height, width))
+    mask = options.pop("mask", False)
+    profile = Profile(**{"dtype": image.dtype.name, "format": "gtiff", "overviews": False} | options)
+    return Sink(out, grid, bands, profile, mask=mask, jobs=2)
 
 
 def write(made, image, order=1):
     """The image block by block, in the order of rows or the other way round."""
     bands, height, width = image.shape
-    made.describe(
-        names=["x"] * bands, colors=[], scales=[2.0] * bands, offsets=[0.0] * bands, units=[], tags={"A": "b"}
-    )
+    made.describe(["x"] * bands, {"A": "b"}, scales=[2.0] * bands)
     corners = [(y, x) for y in range(0, height, BLOCK) for x in range(0, width, BLOCK)]
     for y, x in corners[::order]:
         core = y, min(y + BLOCK, height), x, min(x + BLOCK, width)

@@ -15,7 +15,8 @@ from typing import Any
 
 from panflow import __version__
 from panflow.errors import InputError, MissingInput
-from panflow.files.product import Product, find, find_all
+from panflow.files.product import find, find_all
+from panflow.files.scene import Scene
 
 INPUTS = ("id", "pan", "ms", "scene", "out")  # columns that are no options
 NO_MATTER = ("jobs", "max_memory", "overwrite")  # options that leave the result as it is
@@ -107,14 +108,14 @@ def _of_manifest(path: Path, lines: Iterable[tuple[int, dict[str, Any]]], outdir
         try:
             product = _product(values, path.parent, where)
         except InputError as error:
-            product, problem = Product("", [], {}, ""), str(error)
+            product, problem = Scene("", ()), str(error)
         else:
             problem = ""
         name = str(values.get("id") or _stem(product.pan or str(values.get("scene", f"line-{number}"))))
         yield _row(name, product, outdir, values.get("out"), options, problem)
 
 
-def _product(values: Mapping[str, Any], base: Path, where: str) -> Product:
+def _product(values: Mapping[str, Any], base: Path, where: str) -> Scene:
     if "scene" in values:
         if product := find(_from(base, str(values["scene"]))):
             return product
@@ -123,7 +124,7 @@ def _product(values: Mapping[str, Any], base: Path, where: str) -> Product:
     files = [str(m) for m in ms] if isinstance(ms, list) else [m.strip() for m in str(ms).split(";") if m.strip()]
     if not values.get("pan") or not ms:
         raise InputError(f"{where}: expected pan and ms (several files: ms1.tif;ms2.tif), or scene")
-    return Product(_from(base, str(values["pan"])), [_from(base, m) for m in files], {}, "")
+    return Scene.of(_from(base, str(values["pan"])), [_from(base, m) for m in files])
 
 
 def _from(base: Path, path: str) -> str:
@@ -164,10 +165,10 @@ def _of_glob(pattern: str, outdir: Path) -> tuple[list[Row], list[str]]:
     return _checked(found, pattern), alone
 
 
-def _row(name: str, product: Product, outdir: Path, out: Any, options: Mapping[str, Any], error: str = "") -> Row:
+def _row(name: str, product: Scene, outdir: Path, out: Any, options: Mapping[str, Any], error: str = "") -> Row:
     name = re.sub(r"[^\w.+-]+", "_", name)
     target = outdir / (str(out) if out else f"{name}.tif")
-    return Row(name, product.pan, tuple(product.ms), target, product.bands, product.sensor_tags, options, error)
+    return Row(name, product.pan, product.ms, target, product.bands, product.tags, options, error)
 
 
 def _stem(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from panflow.archive.rows import Row
@@ -28,8 +28,12 @@ class Outcome:
 
 
 def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
-    """Sharpen a scene; whatever happens comes back as an outcome. options: those of `sharpen_file`, and quicklook."""
-    from panflow.scene.engine import sharpen_file
+    """Sharpen a scene; whatever happens comes back as an outcome.
+
+    options: those of `sharpen_file` and of `Profile`, and quicklook.
+    """
+    from panflow.files.sink import Profile
+    from panflow.scene.sharpen import sharpen_file
 
     keep_freed()
     started = time.perf_counter()
@@ -40,8 +44,10 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
     try:
         values = dict(options)
         quicklook = values.pop("quicklook", None)
+        profile = Profile(**{f.name: values.pop(f.name) for f in fields(Profile) if f.name in values})
         row.out.parent.mkdir(parents=True, exist_ok=True)
-        report = sharpen_file(row.pan, list(row.ms), row.out, tags=row.tags, **{"bands": row.bands, **values})
+        values = {"bands": row.bands, "tags": row.tags, "profile": profile, **values}
+        report = sharpen_file(row.pan, row.ms, row.out, **values)
         if quicklook:
             from panflow.scene.quicklook import quicklook_file
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,10 @@ import click
 
 from panflow.cli._options import mib
 from panflow.errors import InputError
-from panflow.files.sink import COMPRESSIONS, FORMATS
+from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 
 if TYPE_CHECKING:
-    from panflow.files.product import Product
+    from panflow.files.scene import Scene
 
 
 @click.command("sharpen", short_help="Sharpen a scene: PAN and MS files in, a file on the PAN grid out.")
@@ -51,26 +50,39 @@ if TYPE_CHECKING:
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def command(files, bands, max_memory, quicklook, quiet, as_json, **options) -> None:
+def command(
+    files,
+    bands,
+    dtype,
+    format,
+    compress,
+    level,
+    overviews,
+    max_memory,
+    quicklook,
+    quiet,
+    as_json,
+    **options,
+) -> None:
     """Sharpen MS by PAN into OUT, which lies exactly on the PAN grid.
 
     MS is one multi-band file, several band files, or picks such as `scene.tif,band=3`. SCENE is a folder or
     metadata file of a product that panflow reads (Landsat, DIMAP, Maxar, GaoFen).
     """
     from panflow.cli._console import progress_bar, show
-    from panflow.scene.engine import sharpen_file
+    from panflow.scene.sharpen import sharpen_file
 
     *inputs, out = files
     scene = _scene(inputs)
-    if bands:
-        scene = replace(scene, bands=tuple(name.strip() for name in bands.split(",")))
+    named = tuple(name.strip() for name in bands.split(",")) if bands else scene.bands
     with progress_bar(quiet or as_json) as progress:
         report = sharpen_file(
             scene.pan,
-            list(scene.ms),
+            scene.ms,
             out,
-            bands=scene.bands,
-            tags=scene.sensor_tags,
+            bands=named,
+            tags=scene.tags,
+            profile=Profile(dtype, format, compress, level, overviews),
             max_memory=mib(max_memory),
             progress=progress,
             **options,
@@ -79,19 +91,20 @@ def command(files, bands, max_memory, quicklook, quiet, as_json, **options) -> N
         from panflow.scene.quicklook import quicklook_file
 
         shift = report.shift_pixels if report.shift_applied else (0.0, 0.0)
-        quicklook_file(out, scene.pan, list(scene.ms), quicklook, shift=shift, name=report.method)
+        quicklook_file(out, scene.pan, scene.ms, quicklook, shift=shift, name=report.method)
     show(report, as_json, quiet)
 
 
-def _scene(inputs: list[str]) -> Product:
-    """PAN and MS as given, or those of the one folder or metadata file that was given."""
-    from panflow.files.product import Product, find
+def _scene(inputs: list[str]) -> Scene:
+    """PAN and MS as given, or those in the one folder or metadata file that was given."""
+    from panflow.files.product import find
+    from panflow.files.scene import Scene
 
     if not inputs:
         raise InputError("expected PAN, MS and OUT, or a scene folder and OUT")
     if len(inputs) > 1:
-        return Product(pan=inputs[0], ms=inputs[1:], sensor_tags={}, title="")
-    product = find(Path(inputs[0]))
-    if product is None:
-        raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow reads: give PAN, MS and OUT")
-    return product
+        return Scene.of(inputs[0], inputs[1:])
+    scene = find(Path(inputs[0]))
+    if scene is None:
+        raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow knows: give PAN, MS and OUT")
+    return scene

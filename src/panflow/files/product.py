@@ -12,33 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panflow.errors import InputError, MissingInput
-
-
-@dataclass(frozen=True)
-class Product:
-    """PAN and MS of a scene, as a user would type them.
-
-    ms: one multi-band file, or one file a band in the order of `bands`, the bands' names, which are empty where the
-    file itself has to tell. sensor_tags: what the product's names say of the sensor; title: what was taken, in words.
-    """
-
-    pan: str
-    ms: list[str]
-    sensor_tags: dict[str, str]
-    title: str
-    bands: tuple[str, ...] = ()
+from panflow.files.scene import Scene
 
 
 @dataclass(frozen=True)
 class Layout:
     """How a product names its files.
 
-    pan, ms, meta: regular expressions, without regard to case, for the whole path below the folder; meta: files that
-    stand for the scene. Groups named `key...` agree between the files of one scene, `product` between those of one
-    processing of it, `band` is the number of a single-band file. depth: how many folders down the files may lie.
+    expected: the same in words, for a message. pan, ms, meta: regular expressions, without regard to case, for the
+    whole path below the folder; meta: files that stand for the scene. Groups named `key...` agree between the files of
+    one scene, `product` between those of one processing of it, `band` is the number of a single-band file. depth: how
+    many folders down the files may lie.
     """
 
-    title: str
     expected: str
     pan: str
     ms: str
@@ -54,20 +40,17 @@ DIMAP = r"(?:.*/)?DIM_(?=[^/]*?(?P<key1>\d{8}))(?P<key2>[A-Z]+\d[A-Z]?)_(?:[^/]*
 MAXAR = r"(?:.*/)?(?P<key>[^/]+)"  # order and part, as 055670633010_01_P001
 LAYOUTS = (
     Layout(
-        "Landsat Collection",
         "Landsat (*_B8.TIF with *_B2.TIF to *_B7.TIF or *_SR_B2.TIF to *_SR_B7.TIF)",
         pan=LANDSAT + r"_B8\.tiff?",
         ms=LANDSAT + r"(?:_SR)?_B(?P<band>[1-7])\.tiff?",
         meta=LANDSAT + r"_MTL\.(?:txt|xml|json)",
     ),
     Layout(
-        "Landsat band files",
         "Landsat bands of other names (B8 with B2 to B7, as words of the names)",
         pan=r"(?P<key1>(?:.*[-_. ])?)B8(?P<key2>(?:[-_ ].*)?)\.tiff?",
         ms=r"(?P<key1>(?:.*[-_. ])?)B(?P<band>[1-7])(?P<key2>(?:[-_ ].*)?)\.tiff?",
     ),
     Layout(
-        "DIMAP",
         "Pléiades or SPOT (DIM_*_P_*.XML with DIM_*_MS_*.XML)",
         pan=DIMAP + r"(?:P|PAN)_[^/]*\.xml",
         ms=DIMAP + r"(?:MS|MS-FS)_[^/]*\.xml",
@@ -75,7 +58,6 @@ LAYOUTS = (
         depth=2,
     ),
     Layout(
-        "Maxar tiles",
         "Maxar (*_PAN/*.TIL with *_MUL/*.TIL)",
         pan=MAXAR + r"_PAN/[^/]+\.TIL",
         ms=MAXAR + r"_MUL/[^/]+\.TIL",
@@ -83,7 +65,6 @@ LAYOUTS = (
         depth=2,
     ),
     Layout(
-        "Maxar",
         "Maxar without .TIL (one *_PAN/*.TIF with one *_MUL/*.TIF)",
         pan=MAXAR + r"_PAN/[^/]+\.(?:tiff?|ntf)",
         ms=MAXAR + r"_MUL/[^/]+\.(?:tiff?|ntf)",
@@ -91,13 +72,11 @@ LAYOUTS = (
         depth=2,
     ),
     Layout(
-        "Gaofen",
         "Gaofen (*-PAN1.tiff with *-MSS1.tiff)",
         pan=r"(?P<key1>.*)-PAN(?P<key2>\d?)\.tiff?",
         ms=r"(?P<key1>.*)-(?:MSS|MUX)(?P<key2>\d?)\.tiff?",
     ),
     Layout(
-        "PAN and MS",
         "pan.tif with ms.tif, or *_pan.tif with *_ms.tif",
         pan=rf"(?P<key>(?:.*[-_. ])?)pan{RASTER}",
         ms=rf"(?P<key>(?:.*[-_. ])?)(?:ms|mss|mul){RASTER}",
@@ -112,7 +91,7 @@ DEPTH = 4  # folders below an archive's in which scenes are looked for
 LANDSAT_BANDS = {"7": "123457", "8": "234567", "9": "234567"}
 
 
-def find(path: Path | str) -> Product | None:
+def find(path: Path | str) -> Scene | None:
     """PAN and MS of a scene given as its folder or as a metadata file in it.
 
     None where the path is neither: an image, which is read as it is, or nothing at all. Raises InputError where a
@@ -132,7 +111,7 @@ def find(path: Path | str) -> Product | None:
     return _search(roots[-1], _below(path, roots[-1])) if roots else None
 
 
-def find_all(root: Path | str) -> tuple[list[Product], list[str]]:
+def find_all(root: Path | str) -> tuple[list[Scene], list[str]]:
     """Every scene below a folder, and the PAN and MS files that find no partner there.
 
     The deepest folders come first: what lies together belongs together, and a file serves one scene only. Within a
@@ -140,7 +119,7 @@ def find_all(root: Path | str) -> tuple[list[Product], list[str]]:
     """
     root = Path(root)
     folders = {Path()}.union(*(path.relative_to(root).parents for path in _files(root, DEPTH)))
-    products: list[Product] = []
+    products: list[Scene] = []
     used: set[str] = set()
     candidates: set[str] = set()
     for folder in sorted({root / f for f in folders}, key=lambda f: (-len(f.parts), f)):
@@ -153,7 +132,7 @@ def find_all(root: Path | str) -> tuple[list[Product], list[str]]:
                 if not any(_keys(m) == _keys(pan) for m in every):
                     continue
                 with suppress(InputError):  # several MS could be meant: they stay alone
-                    if product := _product(layout, folder, pan, every, None):
+                    if product := _product(folder, pan, every, None):
                         products.append(product)
                         used |= {product.pan, *product.ms}
     return sorted(products, key=lambda p: p.pan), sorted(candidates - used)
@@ -187,7 +166,7 @@ def _keys(match: re.Match[str]) -> list[str]:
     return [value.lower() for group, value in match.groupdict().items() if group.startswith("key") and value]
 
 
-def _search(root: Path, meta: str) -> Product:
+def _search(root: Path, meta: str) -> Scene:
     """The first layout of which the folder holds PAN and MS; only the scene of the metadata file where one is given."""
     lonely = ""
     for layout in LAYOUTS:
@@ -201,7 +180,7 @@ def _search(root: Path, meta: str) -> Product:
         paired = [pan for pan in pans if any(_keys(m) == _keys(pan) for m in every)]
         if len(paired) > 1:
             raise _ambiguous(root, "PAN images", [pan.string for pan in paired])
-        if paired and (product := _product(layout, root, paired[0], every, given)):
+        if paired and (product := _product(root, paired[0], every, given)):
             return product
         if pans and not lonely:
             lonely = f"the PAN image {pans[0].string} without MS of it; in all, "
@@ -217,29 +196,26 @@ def _ambiguous(root: Path, what: str, names: list[str]) -> InputError:
     return InputError(f"{root} holds {len(names)} {what}: {', '.join(names)}. Give the files meant: PAN MS [MS ...]")
 
 
-def _product(
-    layout: Layout, root: Path, pan: re.Match[str], every: list[re.Match[str]], given: re.Match[str] | None
-) -> Product | None:
-    """The product of a PAN and those of the MS files that belong to it; None where only unused bands do."""
-    own = [m for m in every if _keys(m) == _keys(pan)]
-    if "band" in own[0].groupdict():
-        return _landsat(layout, root, pan, own, given)
-    if len(own) > 1:
-        raise _ambiguous(root, "MS images", [m.string for m in own])
-    files = [str(root / m.string) for m in (pan, own[0])]
-    return Product(files[0], files[1:], {}, f"{layout.title}: PAN {pan.string}, MS {own[0].string}")
+def _product(root: Path, pan: re.Match[str], every: list[re.Match[str]], given: re.Match[str] | None) -> Scene | None:
+    """PAN with those of the MS files that belong to it; None where only unused bands do."""
+    members = [m for m in every if _keys(m) == _keys(pan)]
+    if "band" in members[0].groupdict():
+        return _numbered(root, pan, members, given)
+    if len(members) > 1:
+        raise _ambiguous(root, "MS images", [m.string for m in members])
+    return Scene.of(root / pan.string, root / members[0].string)
 
 
-def _landsat(
-    layout: Layout, root: Path, pan: re.Match[str], own: list[re.Match[str]], given: re.Match[str] | None
-) -> Product | None:
-    """The bands of `SIX` that are there, of one processing of the scene."""
+def _numbered(
+    root: Path, pan: re.Match[str], members: list[re.Match[str]], given: re.Match[str] | None
+) -> Scene | None:
+    """Landsat's bands of `SIX` that are there, of one processing of the scene."""
     mark = r"(?<![a-z])(?:L[CEO]?|landsat[-_ ]?)0?([789])"
-    found = re.search(mark, pan.string, re.I) or re.search(mark, root.absolute().name, re.I)
-    tags = {"SPACECRAFT_ID": f"LANDSAT_{found[1]}"} if found else {}
-    numbers = LANDSAT_BANDS[found[1] if found else "8"]
+    satellite = re.search(mark, pan.string, re.I) or re.search(mark, root.absolute().name, re.I)
+    tags = {"SPACECRAFT_ID": f"LANDSAT_{satellite[1]}"} if satellite else {}
+    numbers = LANDSAT_BANDS[satellite[1] if satellite else "8"]
     sets: dict[str, dict[str, re.Match[str]]] = {}
-    for m in own:
+    for m in members:
         if m["band"] in numbers:
             sets.setdefault(_processing(m), {})[m["band"]] = m
     # Level 1 and Level 2 may lie together: the processing of the metadata file given, else that of PAN.
@@ -251,9 +227,7 @@ def _landsat(
         return None
     used = [(band, chosen[number]) for band, number in zip(SIX, numbers) if number in chosen]
     bands = tuple(band for band, _ in used)
-    kind = f"Landsat {found[1]}" if found else "bands numbered as Landsat 8 has them"
-    title = f"{layout.title}, {kind}: PAN {pan.string}, MS {used[0][1].string} and on ({', '.join(bands)})"
-    return Product(str(root / pan.string), [str(root / m.string) for _, m in used], tags, title, bands)
+    return Scene.of(root / pan.string, [root / m.string for _, m in used], bands=bands, tags=tags)
 
 
 def _processing(match: re.Match[str]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from panflow.errors import InputError, OutputError, OutputExists
+from panflow.files.grid import Grid
 from panflow.files.output import Output
 from panflow.files.tiff import Tile, Tiles, encode
 from panflow.ops.window import Core
@@ -24,7 +27,42 @@ from panflow.ops.window import Core
 BLOCK = 512
 COMPRESSIONS = ("none", "deflate", "zstd", "lzw", "lerc")
 FORMATS = ("cog", "gtiff")
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 LEVELS = {"zstd": ("zstd_level", 3, 22), "deflate": ("zlevel", 6, 9)}  # option, default, highest
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a result is written.
+
+    dtype: of its pixels (None: as MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none,
+    deflate, zstd, lzw or lerc; level: how hard zstd or deflate try; overviews: None, only in a COG.
+    """
+
+    dtype: str | None = None
+    format: str | None = None
+    compress: str = "zstd"
+    level: int | None = None
+    overviews: bool | None = None
+
+    def settled(self, out: Path) -> Profile:
+        """What is left open, decided by the file's name. Raises InputError where a value is unknown."""
+        usual = "cog" if out.suffix.lower() in (".tif", ".tiff") else "gtiff"
+        format = _one_of("format", self.format or usual, FORMATS)
+        compress = _one_of("compress", self.compress.lower(), COMPRESSIONS)
+        _level(compress, self.level)
+        overviews = format == "cog" if self.overviews is None else self.overviews
+        return replace(self, format=format, compress=compress, overviews=overviews)
+
+    def pixels(self, dtype: str) -> np.dtype:
+        """The type of the result's pixels; `dtype`: that of MS."""
+        return np.dtype(_one_of("dtype", self.dtype or dtype, DTYPES))
+
+
+def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InputError(f"{what} {value!r} is unknown: expected {', '.join(allowed)}")
+    return value
 
 
 def check_target(out: Path, inputs: list[str], overwrite: bool) -> None:
@@ -70,36 +108,33 @@ class Sink:
     """A GeoTIFF or COG in the making. `write` takes blocks in any order, as `pack` gives them back; `finish` makes the
     target appear.
 
-    Used as a context: whatever happens before `finish`, nothing is left behind.
+    grid, bands: of the image; profile: how it is written, its dtype included; nodata: the value that stands for it;
+    mask: whether the file has one; jobs: GDAL's threads; block: pixels of a tile's side. Used as a context: whatever
+    happens before `finish`, nothing is left behind.
     """
 
     def __init__(
         self,
         out: Path,
-        *,
-        size: tuple[int, int],
+        grid: Grid,
         bands: int,
-        dtype: str,
-        transform: Any,
-        crs: Any,
-        nodata: float | None,
-        mask: bool,
-        format: str,
-        compress: str,
-        level: int | None,
-        overviews: bool,
-        jobs: int,
+        profile: Profile,
+        *,
+        nodata: float | None = None,
+        mask: bool = False,
+        jobs: int = 1,
         block: int = BLOCK,
     ):
-        self.out, self.format, self.mask, self.overviews = out, format, mask, overviews
+        self.out, self.mask, self.profile = out, mask, (profile := profile.settled(out))
+        dtype, format, compress = profile.dtype, profile.format, profile.compress
         self._output = Output(out, overwrite=True, result=True)
         self._part, self._second = self._output.part(".tif"), self._output.part(".cog.tif")
         predictor = {"predictor": 3 if np.dtype(dtype).kind == "f" else 2}
         self._creation: dict[str, Any] = {"compress": compress} if compress != "none" else {}
         self._creation |= predictor if compress in ("deflate", "zstd", "lzw") else {}
-        self._level = _level(compress, level)
+        self._level = _level(compress, profile.level)
         staged = {"compress": "zstd", "zstd_level": 1, **predictor} if format == "cog" else self._creation | self._level
-        blocks = {"tiled": True, "blockxsize": block, "blockysize": block} if min(size) >= 16 else {}
+        blocks = {"tiled": True, "blockxsize": block, "blockysize": block} if min(grid.size) >= 16 else {}
         # GDAL makes overviews of compressed tiles twice as fast where bands lie apart; without compression it would
         # leave them apart in the COG
         interleave = "band" if format == "cog" and compress != "none" else "pixel"
@@ -112,12 +147,12 @@ class Sink:
                 self._part,
                 "w",
                 driver="GTiff",
-                height=size[0],
-                width=size[1],
+                height=grid.size[0],
+                width=grid.size[1],
                 count=bands,
                 dtype=dtype,
-                crs=crs,
-                transform=transform,
+                crs=grid.crs,
+                transform=grid.transform,
                 nodata=nodata,
                 bigtiff="IF_SAFER",
                 interleave=interleave,
@@ -131,11 +166,21 @@ class Sink:
             self._output.discard()
             raise OutputError(f"{out} cannot be written: {error}") from None
 
-    def describe(self, *, names: list[str], colors: list, scales: list, offsets: list, units: list, tags: dict) -> None:
-        """Band names, colour interpretation, scale and offset, units, and the tags of provenance."""
+    def describe(
+        self,
+        names: Sequence[str],
+        tags: Mapping[str, str],
+        *,
+        colors: Sequence = (),
+        scales: Sequence[float] = (),
+        offsets: Sequence[float] = (),
+        units: Sequence[str | None] = (),
+    ) -> None:
+        """Band names, the tags of provenance, colour interpretation, scale and offset, units."""
         dataset = self._dataset
         dataset.descriptions = [name or f"band {i + 1}" for i, name in enumerate(names)]
-        dataset.scales, dataset.offsets = scales, offsets
+        dataset.scales = scales or [1.0] * len(names)
+        dataset.offsets = offsets or [0.0] * len(names)
         with suppress(RasterioError, ValueError):
             dataset.colorinterp = colors
         with suppress(RasterioError, ValueError, TypeError):
@@ -181,7 +226,7 @@ class Sink:
             with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=self._jobs, **self._for_overviews()):
                 if self._tiles:
                     self._tiles.finish()
-                if self.overviews and self.format == "gtiff":
+                if self.profile.overviews and self.profile.format == "gtiff":
                     if self._tiles:
                         self._dataset = rasterio.open(self._part, "r+", num_threads=self._jobs)
                     size = max(self._dataset.shape)
@@ -190,9 +235,9 @@ class Sink:
                         factors.append(2 ** (len(factors) + 1))
                     self._dataset.build_overviews(factors, Resampling.average)
                 self._dataset.close()
-                if not errors.messages and self.format == "cog":
+                if not errors.messages and self.profile.format == "cog":
                     self._to_cog()
-            result = self._second if self.format == "cog" else self._part
+            result = self._second if self.profile.format == "cog" else self._part
             if not errors.messages:
                 self._verify(result)
         except (RasterioError, CPLE_BaseError, OSError) as error:  # the second is what copying raises
@@ -221,7 +266,7 @@ class Sink:
             PREDICTOR="YES" if "predictor" in self._creation else "NO",
             BLOCKSIZE=self._block,
             BIGTIFF="IF_SAFER",
-            OVERVIEWS="AUTO" if self.overviews else "NONE",
+            OVERVIEWS="AUTO" if self.profile.overviews else "NONE",
             OVERVIEW_RESAMPLING="AVERAGE",
             NUM_THREADS=self._jobs,
             **level,
@@ -232,7 +277,7 @@ class Sink:
         with rasterio.open(path) as dataset:
             height, width = dataset.shape
             dataset.read(1, window=Window(width - 1, height - 1, 1, 1))
-            if self.format == "cog" and dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
+            if self.profile.format == "cog" and dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
                 raise OutputError(f"{self.out}: GDAL did not write a valid COG")
 
     def __enter__(self) -> Sink:

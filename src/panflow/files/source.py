@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -23,6 +23,7 @@ from rasterio.windows import Window
 from panflow import sensors
 from panflow.errors import InputError, MissingInput
 from panflow.files.grid import Grid, Placement, place
+from panflow.files.scene import Scene
 from panflow.ops.resample import REACH
 from panflow.ops.window import Core, grown, ms_window, window
 from panflow.pairs import with_validity
@@ -40,7 +41,7 @@ class Layer:
     band: int
 
 
-def parse_layers(specs: list[str]) -> list[Layer]:
+def parse_layers(specs: Sequence[str]) -> list[Layer]:
     """The bands of `file` (all but alpha) and `file,band=n` entries, in order."""
     layers: list[Layer] = []
     for spec in specs:
@@ -143,25 +144,16 @@ class _Doubts:
 class Source:
     """A scene of files. `read(core, halo)` gives its pairs in float32, from any thread.
 
-    pan: a file; ms: files or `file,band=n` picks; sensor: a name, a Sensor, or "auto"; nodata: a value that counts
-    as nodata in every file besides what the files declare; names: of the bands, where the files' own do not tell;
-    tags: what a scene's metadata say of the sensor.
+    sensor, and why: by what it was recognised, or "given". Raises InputError, MissingInput, GeometryError, UnknownName.
     """
 
     names: list[str]
     tags: dict[str, str]
     notes: tuple[str, ...]
 
-    def __init__(
-        self,
-        pan: str,
-        ms: list[str],
-        sensor: str | Sensor = "auto",
-        nodata: float | None = None,
-        names: Sequence[str] = (),
-        tags: Mapping[str, str] | None = None,
-    ):
-        self.pan_path, self.nodata = str(pan), nodata
+    def __init__(self, scene: Scene):
+        pan, sensor = scene.pan, scene.sensor
+        self.pan_path, self.nodata = pan, scene.nodata
         self._local = threading.local()
         self._handles: list[Any] = []
         self._lock = threading.Lock()
@@ -171,14 +163,15 @@ class Source:
                 raise InputError(f"PAN file {pan} has {count} bands: expected one; are PAN and MS swapped?")
             self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[0]
             _refuse_complex(self.pan_path, self.pan_dtype)
-            tags = _all_tags(dataset) | dict(tags or {})
-        self.layers = parse_layers(ms)
+            tags = _all_tags(dataset) | dict(scene.tags)
+        self.layers = parse_layers(scene.ms)
         if not self.layers:
             raise InputError("no MS bands given: expected one multi-band file or several band files")
         self._describe_ms(tags)
-        if names and len(names) != self.bands:
-            raise InputError(f"{len(names)} band names ({', '.join(names)}) for {self.bands} MS bands: give one a band")
-        self.names = list(names) or self.names
+        if scene.bands and len(scene.bands) != self.bands:
+            names = ", ".join(scene.bands)
+            raise InputError(f"{len(scene.bands)} band names ({names}) for {self.bands} MS bands: give one a band")
+        self.names = list(scene.bands) or self.names
         self.placement = self._place()
         self.phase = (self.placement.phase,) * len(self.layers)
         ratio = float(np.mean(self.placement.ratio))

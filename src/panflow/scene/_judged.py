@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from panflow import sensors
 from panflow.errors import InputError
 from panflow.files.image import Image
 from panflow.files.source import Source
 from panflow.indices._case import Case
 from panflow.ops.fill import fill
 from panflow.ops.window import Core, grown
+from panflow.pairs import sensor_of
 from panflow.types import YX, Pair, Sensor
 
 
 class Judged:
-    """A fused file beside PAN and MS (`source`), a reference, or both; on PAN's grid, else the fused file's own.
+    """A fused file beside PAN and MS (`source`), a reference, or both; on PAN's grid, else on that of the fused file.
 
-    `options` are those of `Source`. Raises InputError, GeometryError.
+    Closed by `stack`. Raises InputError, GeometryError.
     """
 
     def __init__(
         self,
         stack: ExitStack,
         fused: str | Path,
-        pan: str | Path | None,
-        ms: Sequence[str | Path],
+        source: Source | None,
         reference: str | Path | None,
         sensor: str | Sensor,
         nodata: float | None,
-        **options: Any,
     ):
-        self.source = self.reference = None
-        if pan is not None:
-            self.source = Source(str(pan), [str(path) for path in ms], sensor, nodata, **options)
-            stack.callback(self.source.close)
-        anchor = self.source.grid if self.source else None
+        self.source, self.reference = source, None
+        anchor = source.grid if source else None
         self.fused = Image(str(fused), "fused", anchor, nodata)
         stack.callback(self.fused.close)
         self.grid = anchor or self.fused.grid
@@ -55,8 +48,7 @@ class Judged:
         if self.source:
             self.sensor, ratio = self.source.sensor, self.source.placement.ratio
         else:
-            known = sensor if isinstance(sensor, Sensor) else sensors.load("generic" if sensor == "auto" else sensor)
-            self.sensor = sensors.fit_bands(known, bands)
+            self.sensor = sensor_of(None if sensor == "auto" else sensor, bands)
             ratio = self.sensor.ratio, self.sensor.ratio
         self.ratio: YX = ratio
 

@@ -20,6 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from panflow.errors import InputError, OutputError
+from panflow.files.scene import Scene
 from panflow.files.source import sparing
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import Choice, choose
@@ -34,7 +35,7 @@ from panflow.scene._statistics import Parts, Statistic, merge, plain
 from panflow.scene.blocks import overlapped
 from panflow.scene.engine import BASE_MIB, Progress
 from panflow.scene.memory import peak_mib
-from panflow.scene.offset import correct_shift
+from panflow.scene.opening import opened
 from panflow.types import YX, Sensor
 
 MEMORY = 4096  # MiB that an assessment may use, where nothing is said
@@ -118,10 +119,14 @@ def assess_file(
     if pan is None and reference is None:
         raise InputError("nothing to judge by: give a reference, or PAN and MS")
     with ExitStack() as stack:
-        scene = Judged(stack, fused, pan, files, reference, sensor, nodata, names=bands, tags=tags)
+        ready = None
+        if pan is not None:
+            pair = Scene.of(pan, files, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata)
+            ready = stack.enter_context(opened(pair, jobs))
+        source, offset = (ready.source, ready.offset) if ready else (None, Registration())
+        scene = Judged(stack, fused, source, reference, sensor, nodata)
         stack.enter_context(sparing(*scene.paths))
-        source, chosen = scene.source, choose(indices, scene.has)
-        found, applied, warnings = correct_shift(source, register, jobs) if source else (Registration(), False, [])
+        chosen = choose(indices, scene.has)
         lattice, halo, flight, tight = _plan(scene, jobs or available(), max_memory)
         folder = _Maps(Path(maps), chosen) if maps else None
 
@@ -158,14 +163,14 @@ def assess_file(
             sensor_reason=source.why if source and source.why != "given" else "",
             ratio=scene.ratio,
             phase=tuple(np.mean(source.phase, axis=0).tolist()) if source else None,
-            shift_pixels=found.shift,
-            shift_applied=applied,
-            shift_confidence=found.confidence,
+            shift_pixels=offset.shift,
+            shift_applied=bool(ready and ready.corrected),
+            shift_confidence=offset.confidence,
             tiles=len(tiles),
             seconds=time.perf_counter() - started,
             peak_mib=peak_mib(),
             maps=folder.draw(values) if folder else [],
-            warnings=[*((*source.placement.notes, *source.notes) if source else ()), *warnings, *tight],
+            warnings=[*(ready.notes if ready else ()), *tight],
         )
 
 

@@ -10,29 +10,27 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from threadpoolctl import threadpool_limits
 
 from panflow import zoo
 from panflow.arrays import to_numpy
 from panflow.errors import InputError, PanflowError
 from panflow.files.grid import Grid
-from panflow.files.sink import BLOCK
-from panflow.files.source import Source, grid_of, open_dataset, sparing
+from panflow.files.scene import Scene
+from panflow.files.source import Source, grid_of, open_dataset
 from panflow.indices._case import Case
 from panflow.indices._sets import load
 from panflow.ops.degrade import wald
 from panflow.ops.fill import fill
 from panflow.ops.moments import ms_core, pan_core
 from panflow.ops.resample import ms_up
-from panflow.ops.window import Core, tiles
+from panflow.ops.window import Core
 from panflow.pairs import with_validity
 from panflow.pictures import picture
 from panflow.scene import _window
 from panflow.scene._statistics import plain
-from panflow.scene.blocks import spread
-from panflow.scene.engine import FIT_BLOCKS, Progress
+from panflow.scene.engine import Progress, sample
 from panflow.scene.memory import Peak
-from panflow.scene.offset import correct_shift
+from panflow.scene.opening import opened
 from panflow.scene.quicklook import OVERVIEW, composite, details
 from panflow.types import Pair, Sensor, Sharpener
 
@@ -111,38 +109,27 @@ def compare_files(
     reported as failed. Raises InputError, GeometryError, UnknownName, OutputError.
     """
     sharpeners = {name: zoo.load(name, device=device) for name in methods}
-    files = [ms] if isinstance(ms, (str, Path)) else list(ms)
-    source = Source(str(pan), [str(m) for m in files], sensor, nodata, bands, tags)
-    try:
-        # matrix products of classical methods are small, and several threads would wait for each other
-        with sparing(*source.paths), threadpool_limits(limits=1, user_api="blas"):
-            found, applied, warnings = correct_shift(source, register)
-            chosen = pick(source, crops, side)
-            cores = [core for core, _ in chosen]
-            halos = [sharpener.halo(source.placement.ratio) for sharpener in sharpeners.values()]
-            halo = max(WHOLE if each is None else each for each in halos)
-            blocks = spread(tiles(source.size, BLOCK), FIT_BLOCKS)
-            full, reduced = _full(source, blocks, cores, halo), _reduced(source, blocks, cores, halo)
-            scores, images = [], {}
-            for done, (name, sharpener) in enumerate(sharpeners.items(), 1):
-                try:
-                    score, images[name] = _run(name, sharpener, full, reduced)
-                except PanflowError as error:
-                    score = Score(name, failed=str(error))
-                scores.append(score)
-                if progress:
-                    progress("compare", done, len(sharpeners))
-            sheets = _sheets(Path(out), source, full, images, chosen) if out else []
-    finally:
-        source.close()
+    scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata)
+    with opened(scene) as ready:
+        source = ready.source
+        chosen = pick(source, crops, side)
+        cores = [core for core, _ in chosen]
+        halos = [sharpener.halo(source.placement.ratio) for sharpener in sharpeners.values()]
+        halo = max(WHOLE if each is None else each for each in halos)
+        blocks = sample(source.size)
+        full, reduced = _full(source, blocks, cores, halo), _reduced(source, blocks, cores, halo)
+        scores, images = [], {}
+        for done, (name, sharpener) in enumerate(sharpeners.items(), 1):
+            try:
+                score, images[name] = _run(name, sharpener, full, reduced)
+            except PanflowError as error:
+                score = Score(name, failed=str(error))
+            scores.append(score)
+            if progress:
+                progress("compare", done, len(sharpeners))
+        sheets = _sheets(Path(out), source, full, images, chosen) if out else []
     return Comparison(
-        scores,
-        chosen,
-        source.sensor.name,
-        found.shift,
-        applied,
-        sheets,
-        [*source.placement.notes, *source.notes, *warnings],
+        scores, chosen, source.sensor.name, ready.offset.shift, ready.corrected, sheets, list(ready.notes)
     )
 
 

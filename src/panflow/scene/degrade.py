@@ -11,11 +11,13 @@ import numpy as np
 from affine import Affine
 
 from panflow.errors import InputError
-from panflow.files.sink import Sink, check_target
-from panflow.files.source import Source, sparing
+from panflow.files.grid import Grid
+from panflow.files.scene import Scene
+from panflow.files.sink import Profile, Sink, check_target
+from panflow.files.source import Source
 from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
-from panflow.scene.offset import correct_shift
+from panflow.scene.opening import opened
 from panflow.types import YX, Pair, Sensor
 
 LIMIT = 128_000_000  # PAN pixels of a scene, which is reduced in memory: some 4 GiB of them
@@ -55,39 +57,36 @@ def degrade_file(
     that grid, and MS by the ratio through the sensor's MTF, as `panflow.degrade` does. Arguments as for
     `sharpen_file`. Raises InputError, GeometryError, UnknownName, OutputError.
     """
-    folder, files = Path(folder), [ms] if isinstance(ms, (str, Path)) else list(ms)
+    folder = Path(folder)
+    scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata)
     folder.mkdir(parents=True, exist_ok=True)
-    inputs = [str(pan), *(str(m).rpartition(",band=")[0] or str(m) for m in files)]
     for name in NAMES:
-        check_target(folder / name, inputs, overwrite)
-    source = Source(str(pan), [str(m) for m in files], sensor, nodata, bands, tags)
-    try:
+        check_target(folder / name, scene.files, overwrite)
+    with opened(scene) as ready:
+        source = ready.source
         if prod(source.size) > LIMIT:
             raise InputError(
                 f"PAN has {source.size[0]} x {source.size[1]} pixels: expected at most {LIMIT / 1e6:.0f} million, "
                 "which are reduced in memory; cut a part of the scene (gdal_translate -projwin)"
             )
-        with sparing(*source.paths):
-            found, applied, warnings = correct_shift(source, register)
-            pair, (row, column) = _covered(source)
-            try:
-                reduced = wald(pair)
-            except ValueError as error:
-                raise InputError(str(error)) from None
-            (y, x), (ry, rx) = reduced.common_phase, reduced.ratio
-            grid = source.placement.warp or source.ms_grid
-            fine = grid.transform * Affine.translation(column, row)
-            # the corner of MS pixel (0, 0) lies half a pixel of its own before its centre
-            coarse = fine * Affine.translation(x + 0.5 - rx / 2, y + 0.5 - ry / 2) * Affine.scale(rx, ry)
-            written = {
-                "pan.tif": (reduced.pan, reduced.pan_valid, fine, ["pan"]),
-                "ms.tif": (reduced.ms, reduced.ms_valid, coarse, source.names),
-                "reference.tif": (reduced.reference, reduced.pan_valid, fine, source.names),
-            }
-            for name, (image, valid, transform, names) in written.items():
-                _write(folder / name, image[0], valid, transform, grid.crs, names, source.sensor.name)
-    finally:
-        source.close()
+        pair, (row, column) = _covered(source)
+        try:
+            reduced = wald(pair)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        (y, x), (ry, rx) = reduced.common_phase, reduced.ratio
+        grid = source.placement.warp or source.ms_grid
+        fine = grid.transform * Affine.translation(column, row)
+        # the corner of MS pixel (0, 0) lies half a pixel of its own before its centre
+        coarse = fine * Affine.translation(x + 0.5 - rx / 2, y + 0.5 - ry / 2) * Affine.scale(rx, ry)
+        written = {
+            "pan.tif": (reduced.pan, reduced.pan_valid, fine, ["pan"]),
+            "ms.tif": (reduced.ms, reduced.ms_valid, coarse, source.names),
+            "reference.tif": (reduced.reference, reduced.pan_valid, fine, source.names),
+        }
+        for name, (image, valid, transform, names) in written.items():
+            _write(folder / name, image[0], valid, transform, grid.crs, names, source.sensor.name)
+    warnings = list(ready.notes)
     if not grid.located and (y, x) != ((ry - 1) / 2, (rx - 1) / 2):
         warnings.append(f"without georeferencing the files cannot tell the phase, which is {y:.3f}, {x:.3f} PAN pixels")
     return Reduced(
@@ -97,9 +96,9 @@ def degrade_file(
         ratio=(ry, rx),
         phase=(y, x),
         sensor=source.sensor.name,
-        shift_pixels=found.shift,
-        shift_applied=applied,
-        warnings=[*source.placement.notes, *source.notes, *warnings],
+        shift_pixels=ready.offset.shift,
+        shift_applied=ready.corrected,
+        warnings=warnings,
     )
 
 
@@ -125,31 +124,10 @@ def _write(out: Path, image, valid, transform, crs, names: list[str], sensor: st
     counts = np.asarray(image, dtype=np.float32)
     if valid is not None:
         counts = np.where(valid[0], counts, np.float32("nan"))
-    height, width = counts.shape[1:]
-    with Sink(
-        out,
-        size=(height, width),
-        bands=len(counts),
-        dtype="float32",
-        transform=transform,
-        crs=crs,
-        nodata=float("nan"),
-        mask=False,
-        format="gtiff",
-        compress="deflate",
-        level=None,
-        overviews=False,
-        jobs=1,
-    ) as sink:
-        n = len(counts)
-        sink.describe(
-            names=names,
-            colors=[],
-            scales=[1.0] * n,
-            offsets=[0.0] * n,
-            units=[],
-            tags={"PANFLOW_SENSOR": sensor, "PANFLOW_PROTOCOL": "reduced by Wald's protocol"},
-        )
+    size = height, width = counts.shape[1:]
+    profile = Profile("float32", "gtiff", "deflate")
+    with Sink(out, Grid(transform, crs, size), len(counts), profile, nodata=float("nan")) as sink:
+        sink.describe(names, {"PANFLOW_SENSOR": sensor, "PANFLOW_PROTOCOL": "reduced by Wald's protocol"})
         sink.write((0, height, 0, width), counts, None)
         sink.finish()
 

@@ -193,10 +193,11 @@ def quicklook_file(
 
     from panflow import sensors
     from panflow.files.grid import Grid
+    from panflow.files.scene import Scene
     from panflow.files.source import Layer, Source, grid_of, open_dataset, sparing
     from panflow.scene import _window
 
-    source = Source(str(pan_path), [str(spec) for spec in ms_specs], sensor)
+    source = Source(Scene.of(pan_path, ms_specs, sensor=sensor))
     source.close()
     color = last = _colors(source)
     roles = dict.fromkeys(source.paths, "MS") | {str(pan_path): "PAN", str(fused_path): "fused"}

@@ -1,0 +1,48 @@
+"""A scene as a user names it: which files, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from panflow.types import YX, Sensor
+
+
+@dataclass(frozen=True)
+class Scene:
+    """PAN and MS files, and what is said of them.
+
+    pan: a file; ms: files or `file,band=n` picks; bands: names of the MS bands, where the files do not name them; tags:
+    metadata of the sensor besides those in the files; sensor: a name, a Sensor, or "auto", by the metadata; register:
+    "auto" corrects a confident offset of MS, "off" trusts the georeferencing, "DY,DX" or a pair sets the offset in PAN
+    pixels (rows, columns); nodata: a value that counts as nodata besides what the files declare.
+    """
+
+    pan: str
+    ms: tuple[str, ...]
+    bands: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    sensor: str | Sensor = "auto"
+    register: str | YX = "auto"
+    nodata: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        pan: str | Path,
+        ms: str | Path | Sequence[str | Path],
+        *,
+        bands: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Scene:
+        """Of paths as callers have them: one MS file, or several."""
+        files = [ms] if isinstance(ms, (str, Path)) else ms
+        return cls(str(pan), tuple(map(str, files)), tuple(bands), dict(tags or {}), **options)
+
+    @property
+    def files(self) -> list[str]:
+        """The files of PAN and MS."""
+        return [self.pan, *(spec.rpartition(",band=")[0] or spec for spec in self.ms)]

@@ -1,0 +1,162 @@
+"""Whole scenes from files to a file, in bounded memory."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from panflow import __version__, zoo
+from panflow.errors import InputError
+from panflow.files.scene import Scene
+from panflow.files.sink import Profile, Sink, check_target
+from panflow.files.tiff import Tile
+from panflow.ops.cores import available
+from panflow.ops.window import Core
+from panflow.scene import engine
+from panflow.scene.counts import counts, nodata_in
+from panflow.scene.engine import Progress
+from panflow.scene.memory import peak_mib
+from panflow.scene.opening import Opened, opened
+from panflow.scene.report import Report
+from panflow.types import YX, Sensor, Sharpener, yx
+
+COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
+
+
+def sharpen_file(
+    pan: str | Path,
+    ms: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    method: str | Path | Sharpener | None = None,
+    sensor: str | Sensor = "auto",
+    bands: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    register: str | YX = "auto",
+    nodata: float | None = None,
+    profile: Profile | None = None,
+    jobs: int | None = None,
+    max_memory: float | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Report:
+    """Sharpen MS by PAN from files to a georeferenced file on the PAN grid; returns the run's report.
+
+    pan: a file; ms: files or `file,band=n` picks; method: a name, a model file or a sharpener; sensor: a name or
+    "auto"; bands: names of the MS bands, where the files do not name them; tags: metadata of the sensor besides the
+    files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
+    sets it; nodata: a value that counts as nodata besides what the files declare; profile: type, format and compression
+    of the result; jobs: threads; max_memory: MiB; options: of the method, as `panflow.load` takes them (device,
+    context, seed, runtime, which is "auto" here: the fastest that keeps the quality).
+
+    Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
+    """
+    started = time.perf_counter()
+    out, jobs = Path(out), jobs or available()
+    scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata)
+    profile = (profile or Profile()).settled(out)
+    check_target(out, scene.files, overwrite)
+    if callable(method) and options:
+        raise InputError(f"{', '.join(options)}: expected no options of a method that is a sharpener already")
+    sharpener = method if callable(method) else zoo.load(method, **{"runtime": "auto"} | options)
+    name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
+    with opened(scene, jobs, GDAL_TIFF_INTERNAL_MASK=True) as ready, threadpool_limits(limits=1):
+        source = ready.source
+        if source.size[0] * source.size[1] >= COMPILED:
+            with suppress(ImportError):  # an extra
+                importlib.import_module("panflow.ops.compiled")
+        source.require_data([*engine.sample(source.size), *engine.lattice(source.size)])
+        run = engine.fitted(source, sharpener, jobs, max_memory, progress)
+        kind = profile.pixels(source.ms_dtype)
+        declared = source.ms_nodata if source.ms_nodata is not None else source.nodata
+        absent = nodata_in(kind, declared, source.may_have_holes)
+        mask = absent is None and source.may_have_holes
+        clipped = holes = 0
+        with Sink(
+            out,
+            source.grid,
+            source.bands,
+            replace(profile, dtype=kind.name),
+            nodata=absent,
+            mask=mask,
+            jobs=jobs,
+            block=engine.BLOCK,
+        ) as sink:
+            sink.describe(
+                source.names,
+                _provenance(scene, ready, name),
+                colors=source.colors,
+                scales=source.scales,
+                offsets=source.offsets,
+                units=source.units,
+            )
+
+            def pack(core: Core, image: np.ndarray, valid: np.ndarray | None) -> Packed:
+                result, beyond = counts(image, valid, kind, absent)
+                return core, sink.pack(core, result), valid, beyond
+
+            for core, packed, valid, beyond in run.each(pack):
+                sink.write(core, packed, valid)
+                clipped += beyond
+                holes += 0 if valid is None else int(valid.size - valid.sum())
+            if progress:
+                progress("finish", 0, 1)
+            sink.finish()
+    seconds, pixels = time.perf_counter() - started, source.size[0] * source.size[1]
+    fitted = run.sharpener
+    return Report(
+        output=str(out),
+        sensor=source.sensor.name,
+        method=name,
+        ratio=source.placement.ratio,
+        phase=_mean(source.phase),
+        shift_pixels=ready.offset.shift,
+        shift_applied=ready.corrected,
+        shift_confidence=ready.offset.confidence,
+        fit_r2=(ready.offset.r2_before, ready.offset.r2_after),
+        band_shifts=list(ready.offset.band_shifts) if ready.corrected else [],
+        clipped_pixels=clipped,
+        nodata_pixels=holes,
+        pixels=pixels,
+        seconds=seconds,
+        mpix_per_second=pixels / 1e6 / seconds,
+        peak_mib=peak_mib(),
+        sensor_reason="" if source.why == "given" else source.why,
+        evaluations=fitted.evaluations,
+        mtf_gains=list(fitted.observed.gains) if fitted.observed else [],
+        warnings=[*ready.notes, *run.warnings],
+    )
+
+
+Packed = tuple[Core, np.ndarray | list[Tile], np.ndarray | None, int]  # core, pixels, valid, how many were clipped
+
+
+def _mean(phase: tuple[YX, ...]) -> YX:
+    return yx(float(v) for v in np.mean(phase, axis=0))
+
+
+def _provenance(scene: Scene, ready: Opened, method: str) -> dict[str, str]:
+    """Tags that tell what the result was computed from, and how."""
+    source, shift = ready.source, ", ".join(f"{v:+.3f}" for v in ready.offset.shift)
+    tags = {
+        "TIFFTAG_SOFTWARE": f"panflow {__version__}",
+        "PANFLOW_METHOD": method,
+        "PANFLOW_SENSOR": source.sensor.name,
+        "PANFLOW_INPUTS": "; ".join(Path(path).name for path in (scene.pan, *scene.ms)),
+        "PANFLOW_PHASE": ", ".join(f"{v:.3f}" for v in _mean(source.phase)),
+        "PANFLOW_SHIFT": shift + (" corrected" if ready.corrected else " measured only"),
+    }
+    kept = ("ACQUISITION", "SATELLITE", "SENSOR", "DATE", "CLOUD")
+    return {k: v for k, v in source.tags.items() if any(word in k.upper() for word in kept)} | tags
+
+
+__all__ = ["sharpen_file"]
