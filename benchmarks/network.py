@@ -25,9 +25,9 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from panflow import registry, zoo
-from panflow.learned.model import FRUGAL
-from panflow.learned.runtime import runtime
-from panflow.learned.runtime._network import drawn
+from panflow.learned.blocks import SIDE, SIDE_BAND_BY_BAND
+from panflow.learned.runtime import backend
+from panflow.learned.runtime._backend import random_inputs
 from panflow.ops.memory import keep_freed
 
 CORES = os.cpu_count() or 1
@@ -115,7 +115,7 @@ def main() -> None:
         eager = float("nan")
         forms = {} if options.no_eager else {"channels last": network, "NCHW": plain(network)}
         for form, asked in forms.items():
-            state, inputs = drawn(network, {"bands": bands}, (1024, 1024))
+            state, inputs = random_inputs(network, {"bands": bands}, (1024, 1024))
             with torch.inference_mode():
                 started = time.process_time()
                 asked(*state, **inputs)
@@ -125,13 +125,13 @@ def main() -> None:
         for name in options.runtimes:
             if registry.get("runtimes", name).missing():
                 continue
-            engine = runtime(name, network)
-            side = TILE // -(-TILE // FRUGAL) // 8 * 8 if getattr(engine, "frugally", False) else 128
+            answers = backend(name, network)
+            side = TILE // -(-TILE // SIDE_BAND_BY_BAND) // 8 * 8 if answers.band_by_band else SIDE
             side += 2 * network.halo
-            state, inputs = drawn(network, {"bands": bands}, (side, side))
+            state, inputs = random_inputs(network, {"bands": bands}, (side, side))
 
-            def speed_of(engine=engine, state=state, inputs=inputs, side=side) -> float:
-                return rate(lambda: engine(*state, **inputs), options.seconds) * side**2 / 1e6
+            def speed_of(answers=answers, state=state, inputs=inputs, side=side) -> float:
+                return rate(lambda: answers(*state, **inputs), options.seconds) * side**2 / 1e6
 
             found = speed_of()
             best[bands] = max(best.get(bands, (0.0, speed_of)), (found, speed_of), key=lambda each: each[0])

@@ -171,7 +171,8 @@ class Network(Module):
 
     denoiser: bool = False  # whether it takes a state and a time
     estimates: Literal["clean", "noise"] | None = None  # what a denoiser of diffusion answers, which counts whole steps
-    frugal: Callable[..., Tensor] | None = None  # the same answer for processors, of which `core` asks a part
+    # the same answer for processors, one band after the other; called with `core`, it may be zero elsewhere
+    band_by_band: Callable[..., Tensor] | None = None
     KEYS: Renaming = ()  # from the names in public checkpoints to its own
 
     def staged(self, *state: Any, **inputs: Any) -> tuple[Tensor, list[Any]]:

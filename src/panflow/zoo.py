@@ -39,9 +39,9 @@ def load(
 
 
 def _open_model(path: Path, device: str, context: int | None, seed: int, runtime: str) -> Sharpener:
-    from panflow.learned.model import Model
+    from panflow.learned.file import open_model
     from panflow.learned.replicas import Replicas
 
     first, *others = str(device).split(",")
-    model = Model.open(path, device=first, context=context, seed=seed)
+    model = open_model(path, device=first, context=context, seed=seed)
     return Replicas.of(model, [first, *others]).on(runtime) if others else model.on(runtime)

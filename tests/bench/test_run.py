@@ -22,7 +22,7 @@ from panflow.bench.meter import measure
 from panflow.cli import cli
 from panflow.data import synthetic
 from panflow.errors import InputError, MissingInput
-from panflow.learned.model import build
+from panflow.learned.file import build
 from panflow.ops.resample import ms_up
 from panflow.sensors import load as load_sensor
 from panflow.settings import as_toml

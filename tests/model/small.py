@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from panflow.learned.model import Model, build
+from panflow.learned.file import build
+from panflow.learned.model import Model
 from panflow.ops.window import tiles, window
 from panflow.sensors import load
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 import panflow
 from panflow.cli.import_ import command
 from panflow.errors import InputError, MissingInput, OutputExists
+from panflow.learned.file import open_model, save
 from panflow.learned.importing import import_checkpoint, read, renamed
-from panflow.learned.model import Model
 from panflow.networks import fusionnet
 from panflow.sensors import load
 
@@ -101,7 +101,7 @@ def test_the_command(tmp_path):
     arguments = [str(tmp_path / "w.pth"), "--network", "fusionnet", "--sensor", "worldview2", "--out", str(out)]
     told = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert told.exit_code == 0 and "fusionnet, 8 bands, 78,632 parameters" in told.output
-    assert Model.open(out).info["title"] == "fusionnet, imported from w.pth"
+    assert open_model(out).info["title"] == "fusionnet, imported from w.pth"
     with pytest.raises(OutputExists):
         CliRunner().invoke(command, arguments, catch_exceptions=False)
     with pytest.raises(InputError, match="does not fit"):
@@ -111,7 +111,7 @@ def test_the_command(tmp_path):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_accuracy(shared, tmp_path, name):
     (path,) = (shared / f"golden/networks/{name.replace('dicnn', 'dicnn1')}_wv2").glob("*.pth")
-    import_checkpoint(path, name, 8, sensor=SENSOR).save(tmp_path / "m.safetensors")
+    save(import_checkpoint(path, name, 8, sensor=SENSOR), tmp_path / "m.safetensors")
     with np.load(shared / "golden/networks/inputs/wv2_rr8.npz") as arrays:
         pan, ms, reference = (np.atleast_3d(arrays[key]).transpose(2, 0, 1) * 2047.0 for key in ("pan", "ms", "gt"))
     fused = panflow.sharpen(pan, ms, method=tmp_path / "m.safetensors", sensor="worldview2", phase="toolbox")

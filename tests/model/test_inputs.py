@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from small import BANDWISE, made
 
-from panflow.learned.inputs import SHARPEST, Gather, observed, softest
+from panflow.learned.mtf import SHARPEST, observed, softest
+from panflow.learned.statistics import Gather
 from panflow.ops import kernels
 from panflow.ops.resample import decimate, lowpass
 from panflow.ops.window import tiles, window
@@ -85,7 +86,7 @@ def test_a_pan_that_shows_nothing_of_the_bands_tells_nothing(pair, pan):
 
 def test_a_scene_is_not_made_consistent_with_an_mtf_that_does_not_explain_it(pair):
     wrong, right = told(seen(pair, 0.7), 0.3), told(seen(pair, 0.3), 0.3)
-    model, plain = made(BANDWISE, consistency=2), made(BANDWISE)
+    model, plain = made(BANDWISE, back_projection=2), made(BANDWISE)
     assert np.array_equal(model.fit([wrong])(wrong), plain.fit([wrong])(wrong))
     assert not np.allclose(model.fit([right])(right), plain.fit([right])(right))
     assert model.fit([wrong]).halo(wrong.ratio) < model.halo(wrong.ratio)

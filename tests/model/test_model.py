@@ -12,9 +12,9 @@ from small import BANDWISE, PLAIN, made, tiled
 import panflow
 from panflow.data import synthetic
 from panflow.errors import InputError, UnknownName
-from panflow.learned import model as models
+from panflow.learned import blocks
+from panflow.learned.file import open_model, save
 from panflow.learned.inputs import coarse
-from panflow.learned.model import Model
 from panflow.ops.window import tiles, window
 from panflow.pairs import with_validity
 from panflow.sensors import load
@@ -30,8 +30,8 @@ def fixed(name: str, **options) -> dict:
 @pytest.mark.parametrize("transform", [PLAIN, SCENE], ids=["scale", "unipan"])
 def test_a_file_gives_the_same_model(tmp_path, pair, network, transform):
     model = made(network, transform)
-    model.save(tmp_path / "m.safetensors", scores={"x": 1})
-    again = Model.open(tmp_path / "m.safetensors")
+    save(model, tmp_path / "m.safetensors", scores={"x": 1})
+    again = open_model(tmp_path / "m.safetensors")
     assert np.array_equal(model.fit([pair])(pair), again.fit([pair])(pair))
     assert again.sensor == load("ikonos") and again.info["scores"] == {"x": 1} and again.info["licence"] == "Apache-2.0"
     assert not list(tmp_path.glob("*.part"))
@@ -41,21 +41,31 @@ def test_a_file_gives_the_same_model(tmp_path, pair, network, transform):
 def test_learned_tables_are_in_the_file(tmp_path, pair):
     model = made(BANDWISE, {"name": "unipan", "m": 50, "fit": "train"})
     model.transform.learn(model._tensors(p) for p in [pair])
-    model.save(tmp_path / "m.safetensors")
+    save(model, tmp_path / "m.safetensors")
     dark = replace(pair, ms=pair.ms * 0.7, pan=pair.pan * 0.7)
-    again = Model.open(tmp_path / "m.safetensors").fit([dark])
+    again = open_model(tmp_path / "m.safetensors").fit([dark])
     assert np.array_equal(again(dark), model.fit([dark])(dark))
     scene = made(BANDWISE, {"name": "unipan", "m": 50}).fit([dark])
     assert not np.allclose(again(dark), scene(dark))
 
 
+def test_files_of_0_1_open(tmp_path, pair):
+    model = made(BANDWISE, back_projection=2)
+    recipe = model.recipe | {"consistency": 2}
+    del recipe["back_projection"]
+    save(replace(model, recipe=recipe), tmp_path / "m.safetensors")
+    again = open_model(tmp_path / "m.safetensors")
+    assert again.recipe == model.recipe
+    assert np.array_equal(again.fit([pair])(pair), model.fit([pair])(pair))
+
+
 def test_foreign_files_are_refused(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(b"no such thing")
     with pytest.raises(InputError, match="is no model file"):
-        Model.open(tmp_path / "a.safetensors")
+        open_model(tmp_path / "a.safetensors")
     save_file({"x": torch.ones(1)}, tmp_path / "b.safetensors")
     with pytest.raises(InputError, match="holds no recipe"):
-        Model.open(tmp_path / "b.safetensors")
+        open_model(tmp_path / "b.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -88,16 +98,16 @@ def near(network):
 def test_blocks_inside_equal_the_whole(pair, monkeypatch, name):
     model = made(fixed(name, width=4, blocks=1)).fit([pair])
     whole = model(pair)
-    monkeypatch.setattr(models, "BLOCK", 32)
-    monkeypatch.setattr(models, "CONTEXT", 1)
+    monkeypatch.setattr(blocks, "SIDE", 32)
+    monkeypatch.setattr(blocks, "HALOS", 1)
     np.testing.assert_allclose(model(pair), whole, rtol=0, atol=0.01)
 
 
 def test_a_global_network_takes_the_whole_image_unless_told_otherwise(tmp_path, pair):
     model = made(fixed("lagconv", width=4))
     assert model.halo((4.0, 4.0)) is None
-    model.save(tmp_path / "m.safetensors")
-    assert Model.open(tmp_path / "m.safetensors", context=32).halo((4.0, 4.0)) > 32
+    save(model, tmp_path / "m.safetensors")
+    assert open_model(tmp_path / "m.safetensors", context=32).halo((4.0, 4.0)) > 32
 
 
 def test_pixels_without_data_change_nothing_elsewhere(pair):

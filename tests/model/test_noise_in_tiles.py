@@ -8,7 +8,8 @@ from small import BANDWISE, made, tiled
 
 import panflow
 from panflow.data import synthetic
-from panflow.learned import model as models
+from panflow.learned import blocks
+from panflow.learned.file import save
 from panflow.scene import engine
 
 DIFFUSION = {"name": "diffusion", "length": 50, "scale": 0.3, "steps": 3}
@@ -27,8 +28,8 @@ def test_tiles_equal_the_whole_and_follow_the_seed(pair, sampler):
 def test_blocks_inside_equal_the_whole(pair, monkeypatch):
     model = made(BANDWISE, objective=DIFFUSION | {"sampler": "ddpm"}).fit([pair])
     whole = model(pair)
-    monkeypatch.setattr(models, "BLOCK", 32)
-    monkeypatch.setattr(models, "CONTEXT", 1)
+    monkeypatch.setattr(blocks, "SIDE", 32)
+    monkeypatch.setattr(blocks, "HALOS", 1)
     np.testing.assert_allclose(model(pair), whole, rtol=0, atol=0.01)
 
 
@@ -37,7 +38,7 @@ def test_scenes_do_not_depend_on_their_blocks(pair, tmp_path, monkeypatch):
 
     synthetic.write(pair, tmp_path)
     model = made(BANDWISE, objective=DIFFUSION | {"sampler": "ddpm"})
-    model.save(tmp_path / "m.safetensors")
+    save(model, tmp_path / "m.safetensors")
     found = []
     for block in (64, 512):
         monkeypatch.setattr(engine, "BLOCK", block)

@@ -11,6 +11,7 @@ from small import BANDWISE, made
 import panflow
 from panflow.data import synthetic
 from panflow.errors import InputError
+from panflow.learned.file import save
 from panflow.learned.replicas import Replicas
 from panflow.sensors import load
 
@@ -50,7 +51,7 @@ def test_tiles_go_where_the_fewest_are():
 
 def test_a_file_is_the_same_on_several_devices(tmp_path):
     paths = synthetic.write(synthetic.scene((192, 160), load("ikonos"), seed=1), tmp_path)
-    made(BANDWISE).save(tmp_path / "m.safetensors")
+    save(made(BANDWISE), tmp_path / "m.safetensors")
     results = []
     for k, device in enumerate(("cpu", "cpu,cpu")):
         out = tmp_path / f"{k}.tif"

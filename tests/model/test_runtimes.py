@@ -7,9 +7,9 @@ import panflow
 from panflow import registry, zoo
 from panflow.data import synthetic
 from panflow.errors import MissingInput, UnknownName
-from panflow.learned.model import build
-from panflow.learned.runtime import bf16, names, onnx, runtime
-from panflow.learned.runtime._network import drawn, loss
+from panflow.learned.file import build
+from panflow.learned.runtime import backend, bf16, names, onnx
+from panflow.learned.runtime._backend import difference, random_inputs
 from panflow.sensors import load
 
 # of the answer to white noise; bfloat16, which OpenVINO takes too, rounds by 0.4 % at every layer
@@ -47,7 +47,7 @@ def test_onnx_runtime_equals_torch_at_t_1(made):
     if onnx.missing():
         pytest.skip(onnx.missing())
     asked = made()
-    assert loss(onnx.Engine(asked), asked, drawn(asked, {"bands": 4}, (32, 40))) < 1e-5
+    assert difference(onnx.Backend(asked), asked, *random_inputs(asked, {"bands": 4}, (32, 40))) < 1e-5
 
 
 @pytest.mark.parametrize("name", registry.names("runtimes"))
@@ -56,10 +56,10 @@ def test_runtimes_answer_alike_for_several_shapes(name):
     if module.missing():
         pytest.skip(module.missing())
     asked = zoo.load(device="cpu").network
-    engine = runtime(name, asked)
+    answers = backend(name, asked)
     for bands, size in ((4, (40, 33)), (3, (24, 24))):
-        assert loss(engine, asked, drawn(asked, {"bands": bands}, size)) < LIMITS[name]
-    assert engine.halo == asked.halo and engine.denoiser
+        assert difference(answers, asked, *random_inputs(asked, {"bands": bands}, size)) < LIMITS[name]
+    assert answers.halo == asked.halo and answers.denoiser
 
 
 @pytest.mark.parametrize("name", ["torch", "bf16"])
@@ -68,24 +68,25 @@ def test_what_is_wanted_of_an_answer_is_the_same_bits(name, bands, size, core):
     if registry.get("runtimes", name).missing():
         pytest.skip("is not installed here")
     asked = zoo.load(device="cpu").network
-    engine, (state, inputs) = runtime(name, asked), drawn(asked, {"bands": bands}, size)
+    answers = backend(name, asked)
+    state, inputs = random_inputs(asked, {"bands": bands}, size)
     top, bottom, left, right = core
     with torch.inference_mode():
-        whole, part = (one(*state, **inputs)[..., top:bottom, left:right] for one in (engine, engine.within(core)))
+        whole, part = (one(*state, **inputs)[..., top:bottom, left:right] for one in (answers, answers.within(core)))
     assert torch.equal(whole, part)
 
 
 def test_plain_torch_takes_networks_without_a_form_of_their_own():
     asked = network("pannet", width=8, blocks=1)
-    assert loss(runtime("auto", asked), asked, drawn(asked, {"bands": 4})) < 1e-5  # never in bfloat16
+    assert difference(backend("auto", asked), asked, *random_inputs(asked, {"bands": 4})) < 1e-5  # never in bfloat16
 
 
 def test_half_precision_for_all_bands_at_once_is_as_near():
     asked = zoo.load(device="cpu").network
-    asked.frugal = None  # as on CUDA
-    engine = bf16.Engine(asked)
-    assert engine.mixed == torch.bfloat16 and engine.within((0, 1, 0, 1)) is engine
-    assert 0 < loss(engine, asked, drawn(asked, {"bands": 4}, (40, 33))) < LIMITS["bf16"]
+    asked.band_by_band = None  # as on CUDA
+    answers = bf16.Backend(asked)
+    assert answers.mixed == torch.bfloat16 and answers.within((0, 1, 0, 1)) is answers
+    assert 0 < difference(answers, asked, *random_inputs(asked, {"bands": 4}, (40, 33))) < LIMITS["bf16"]
 
 
 @pytest.mark.parametrize("name", registry.names("runtimes"))
@@ -115,7 +116,7 @@ def test_what_is_not_there_is_told(monkeypatch):
 def test_auto_takes_bfloat16_only_where_it_is_computed(monkeypatch):
     asked = zoo.load(device="cpu").network
     monkeypatch.setattr(bf16, "missing", lambda: None)
-    assert type(runtime("auto", asked)) is bf16.Engine
-    assert type(runtime("auto", asked, evaluations=5)) is not bf16.Engine
+    assert type(backend("auto", asked)) is bf16.Backend
+    assert type(backend("auto", asked, evaluations=5)) is not bf16.Backend
     monkeypatch.setattr(bf16, "missing", lambda: "no")
-    assert type(runtime("auto", asked)) is not bf16.Engine
+    assert type(backend("auto", asked)) is not bf16.Backend

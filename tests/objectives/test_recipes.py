@@ -5,7 +5,7 @@ import torch
 from batches import place
 
 from panflow import registry
-from panflow.learned.model import Model
+from panflow.learned.file import open_model
 from panflow.training import loop, recipe
 
 RIVALS = [name for name in registry.names("recipes") if name.startswith(("table4", "ddif", "pandiff"))]
@@ -76,7 +76,7 @@ def run(request, tmp_path_factory):
 
 def test_trains_and_sharpens(run):
     pair = place(1, batch=1)
-    model = Model.open(run[2]).fit([pair])
+    model = open_model(run[2]).fit([pair])
     with torch.random.fork_rng():
         torch.manual_seed(5)
         fused = model(pair)
@@ -100,5 +100,5 @@ def test_resumes(run, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             loop.train(name, tmp_path, overrides=overrides, progress=False)
     resumed = loop.train(name, tmp_path, overrides=overrides, progress=False)
-    first, second = (Model.open(path).network.state_dict() for path in (whole, resumed))
+    first, second = (open_model(path).network.state_dict() for path in (whole, resumed))
     assert all(torch.equal(first[key], second[key]) for key in first)

@@ -4,7 +4,7 @@ import pytest
 
 import panflow
 from panflow.data import synthetic
-from panflow.learned.model import build
+from panflow.learned.file import build
 from panflow.sensors import load
 
 

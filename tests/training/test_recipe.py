@@ -7,7 +7,7 @@ from runs_of_seconds import TINY
 
 from panflow import registry
 from panflow.errors import InputError, UnknownName
-from panflow.learned.model import build
+from panflow.learned.file import build
 from panflow.settings import as_toml
 from panflow.training import recipe
 

@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from panflow import registry
 from panflow.data import synthetic
-from panflow.learned.model import Model
+from panflow.learned.file import open_model
 from panflow.ops.degrade import wald
 from panflow.sensors import load
 from panflow.training import recipe
@@ -67,7 +67,7 @@ def check(settings: recipe.Recipe, folder, steps: int) -> None:
     assert loss(training, batch) < before
     training.measure(folder)
     pair = batch.pair
-    trained, again = (m.fit([pair])(pair) for m in (training.averaged(), Model.open(folder / "model.safetensors")))
+    trained, again = (m.fit([pair])(pair) for m in (training.averaged(), open_model(folder / "model.safetensors")))
     assert torch.equal(trained, again) and trained.shape == pair.reference.shape and trained.isfinite().all()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-LOSS = 1e-4  # of the answer, root mean square: what an exported network may be off
+ERROR = 1e-4  # of the answer, root mean square: what an exported network may be off
 
 
 @click.command("export", short_help="Write a model's network as an ONNX file, and check it.")
@@ -20,7 +20,7 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
     """Write the network of MODEL (a bundled model or a model file) to OUT.
 
     The file holds the network alone: its inputs are those that `panflow.learned.inputs` makes of a scene, its answer
-    is in units of the model's transform. It is run by ONNX Runtime on drawn inputs, and kept only if it answers as
+    is in units of the model's transform. It is run by ONNX Runtime on random inputs, and kept only if it answers as
     torch does.
     """
     from panflow import zoo
@@ -28,8 +28,8 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
     from panflow.files.output import Output
     from panflow.learned.model import Model
     from panflow.learned.runtime import onnx
+    from panflow.learned.runtime._backend import difference, random_inputs
     from panflow.learned.runtime._graph import onnx_bytes, order
-    from panflow.learned.runtime._network import drawn, loss
 
     if missing := onnx.missing():
         raise MissingInput(missing)
@@ -48,7 +48,7 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
         return dict(zip(order(network), (*state, *(inputs[name] for name in network.inputs))))
 
     try:
-        file = onnx_bytes(network, tensors(*drawn(network, sizes, (size, size))), any_size)
+        file = onnx_bytes(network, tensors(*random_inputs(network, sizes, (size, size))), any_size)
     except Exception as error:  # torch's exporter raises whatever it likes
         hint = "leave --any-size out" if any_size else "the network cannot be exported"
         raise InputError(f"{model} could not be written as a graph: {hint} ({str(error).splitlines()[0]})") from None
@@ -58,10 +58,10 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
         return run(list(tensors(state, {k: v for k, v in inputs.items() if k in network.inputs}).values()))
 
     shapes = [(size, size), (size + 32, size + 64)] if any_size else [(size, size)]
-    losses = [loss(exported, network, drawn(network, sizes, each)) for each in shapes]
-    if max(losses) > LOSS:
-        raise InputError(f"the exported network differs from torch by {max(losses):.1e} of its answer: nothing written")
+    errors = [difference(exported, network, *random_inputs(network, sizes, each)) for each in shapes]
+    if max(errors) > ERROR:
+        raise InputError(f"the exported network differs from torch by {max(errors):.1e} of its answer: nothing written")
     output.write(file)
     shape = "any size" if any_size else f"{size} x {size} PAN pixels"
     click.echo(f"{out}: {section['name']}, {sizes['bands']} bands, {shape}; inputs {', '.join(order(network))}")
-    click.echo(f"ONNX Runtime against torch: {max(losses):.1e} of the answer, root mean square")
+    click.echo(f"ONNX Runtime against torch: {max(errors):.1e} of the answer, root mean square")

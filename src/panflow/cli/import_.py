@@ -23,6 +23,7 @@ def command(file, network, out, sensor, bands, bits, phase, options, licence, ov
     from panflow import sensors
     from panflow.errors import InputError
     from panflow.files.output import Output
+    from panflow.learned.file import save
     from panflow.learned.importing import import_checkpoint
     from panflow.settings import value_of
 
@@ -35,6 +36,6 @@ def command(file, network, out, sensor, bands, bits, phase, options, licence, ov
         raise InputError("for how many bands are these weights? give --bands or --sensor")
     pairs = dict(value_of(text) for text in options)
     model = import_checkpoint(file, network, count, sensor=known, bits=bits, phase=phase, licence=licence, **pairs)
-    model.save(output)
+    save(model, output)
     parameters = sum(p.numel() for p in model.network.parameters())
     click.echo(f"{out}: {network}, {count} bands, {parameters:,} parameters")

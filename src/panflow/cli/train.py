@@ -37,7 +37,7 @@ def command(recipe, out, data, overrides, listed, dry_run, device, quiet) -> Non
         raise click.UsageError("expected a RECIPE: a bundled name (--list) or a TOML file")
     settings = recipes.load(recipe, overrides, data)
     if dry_run:
-        from panflow.learned.model import build
+        from panflow.learned.file import build
 
         build(settings.sections())  # names and options that do not exist are refused now
         click.echo(as_toml(settings.dump()))

@@ -1,4 +1,4 @@
-"""What a network costs, found without computing anything: on torch's meta device."""
+"""What a network costs, counted without computing anything: on torch's meta device."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Cost:
 
 def cost(name: str, bands: int, size: int = 256, **options: Any) -> Cost:
     """The cost of a network for so many bands at ratio 4."""
-    made = registry.get("networks", name).Network
+    make = registry.get("networks", name).Network
     with torch.device("meta"):
-        network = made(bands, **options).eval()
-        named = {*network.inputs, *IMAGES}
-        inputs = {key: torch.empty(1, *shape(key, bands, (size, size), (4, 4))) for key in named}
+        network = make(bands, **options).eval()
+        names = {*network.inputs, *IMAGES}
+        inputs = {key: torch.empty(1, *shape(key, bands, (size, size), (4, 4))) for key in names}
         state = (torch.empty(1, bands, size, size), torch.ones(1)) if network.denoiser else ()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(*state, **inputs)
@@ -42,5 +42,5 @@ def cost(name: str, bands: int, size: int = 256, **options: Any) -> Cost:
 def paper(name: str) -> str:
     """The key of a network's paper: the first that its description cites ("ours" where it cites none)."""
     module = registry.get("networks", name)
-    found = re.search(r"\[([a-z]\w+)\]", f"{module.__doc__} {inspect.getdoc(module.Network)}")
-    return found[1] if found else "ours"
+    citation = re.search(r"\[([a-z]\w+)\]", f"{module.__doc__} {inspect.getdoc(module.Network)}")
+    return citation[1] if citation else "ours"

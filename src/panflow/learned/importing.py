@@ -13,7 +13,8 @@ from torch import Tensor
 
 from panflow import registry
 from panflow.errors import InputError, MissingInput
-from panflow.learned.model import Model, build
+from panflow.learned.file import build
+from panflow.learned.model import Model
 from panflow.learned.weights import take
 from panflow.types import Sensor
 
@@ -34,7 +35,7 @@ def import_checkpoint(
 ) -> Model:
     """The model of a public checkpoint (.pth): a network's weights, counts scaled by the bit depth.
 
-    options: the network's own, such as `form`. bits: of the counts that became 1 in training (default: the sensor's).
+    options: of the network, such as `form`. bits: of the counts that became 1 in training (default: the sensor's).
     phase: where the first MS pixel was centred in training, in PAN pixels, for networks that take MS itself (default:
     the toolbox's r / 2); the others get MS interpolated from where it really lies. The file's licence stays with the
     weights: say it.
@@ -63,36 +64,37 @@ def read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingInput(f"no checkpoint {path}")
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"the Python object {named[1]}" if named else "Python objects"
+        name = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"the Python object {name[1]}" if name else "Python objects"
         raise InputError(
             f"{path} is refused: it holds {what} beside tensors, and to load these is to run code of the file. Ask "
             "its authors for the plain state dict, or save that where you trust the file"
         ) from None
     except (RuntimeError, EOFError, ValueError) as error:
         raise InputError(f"{path} is no checkpoint of torch: {str(error).splitlines()[0]}") from None
-    while isinstance(found, dict) and not any(isinstance(value, Tensor) for value in found.values()):
-        inner = next((found[key] for key in WRAPPERS if isinstance(found.get(key), dict)), None)
+    while isinstance(content, dict) and not any(isinstance(value, Tensor) for value in content.values()):
+        inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), None)
         if inner is None:
             raise InputError(f"{path} holds no weights: expected tensors by name, or these in {', '.join(WRAPPERS)}")
-        found = inner
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}: expected tensors by name")
-    return {re.sub(PREFIX, "", key): value for key, value in found.items() if isinstance(value, Tensor)}
+        content = inner
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}: expected tensors by name")
+    return {re.sub(PREFIX, "", key): value for key, value in content.items() if isinstance(value, Tensor)}
 
 
 def renamed(weights: dict[str, Tensor], rules: Iterable[tuple[str, str | None]]) -> dict[str, Tensor]:
     """Weights by our names: rules (regular expression, replacement or None to drop) in turn, as networks give them."""
-    rules, result = tuple(rules), {}
+    rules = tuple(rules)
+    result = {}
     for key, value in weights.items():
-        kept: str | None = key
+        name: str | None = key
         for pattern, replacement in rules:
-            if kept is not None and re.search(pattern, kept):
-                kept = None if replacement is None else re.sub(pattern, replacement, kept)
-        if kept is not None:
-            result[kept] = value
+            if name is not None and re.search(pattern, name):
+                name = None if replacement is None else re.sub(pattern, replacement, name)
+        if name is not None:
+            result[name] = value
     return result
 
 

@@ -18,14 +18,16 @@ class Replicas(Sharpener):
     off the first."""
 
     def __init__(self, models: Sequence[Model]):
-        self.models, self._busy, self._lock = tuple(models), [0] * len(models), threading.Lock()
+        self.models = tuple(models)
+        self._busy = [0] * len(models)
+        self._lock = threading.Lock()
 
     @classmethod
     def of(cls, model: Model, devices: Sequence[str]) -> Self:
         return cls([deepcopy(model).to(device) for device in devices])
 
-    def on(self, runtime: str) -> Self:
-        return type(self)([model.on(runtime) for model in self.models])
+    def on(self, backend: str) -> Self:
+        return type(self)([model.on(backend) for model in self.models])
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         first, *others = self.models

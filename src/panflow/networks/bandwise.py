@@ -87,7 +87,7 @@ class Network(types.Network, nn.Module):
         return a + (b + correlation) * inputs["detail"] + c * inputs["substitution"]
 
     @torch.no_grad()
-    def frugal(
+    def band_by_band(
         self,
         x: Tensor,
         t: Tensor,

@@ -17,7 +17,9 @@ import torch
 from panflow.errors import InputError, PanflowError
 from panflow.files import output
 from panflow.files.output import reason
-from panflow.learned.model import Model, build, crop
+from panflow.learned.blocks import crop
+from panflow.learned.file import build, open_model, save
+from panflow.learned.model import Model
 from panflow.training import recipe as recipes
 from panflow.training import validation
 from panflow.training.devices import Devices
@@ -85,7 +87,7 @@ def _steady(settings: Recipe) -> dict[str, Any]:
     data = {k: v for k, v in values["data"].items() if k not in ("root", "threads")}
     for source in (*data["sources"], *data["collections"]):
         source |= {"licence": "", "credit": ""}
-    told = {"validation": None, "title": "", "licence": "", "consistency": None}
+    told = {"validation": None, "title": "", "licence": "", "back_projection": None}
     return values | told | {"run": run, "data": data}
 
 
@@ -97,7 +99,7 @@ class Training:
         torch.manual_seed(settings.run.seed)
         made = build(settings.sections())
         if settings.run.start:
-            made.network.load_state_dict(Model.open(settings.run.start).network.state_dict())
+            made.network.load_state_dict(open_model(settings.run.start).network.state_dict())
         self.feed, self.held = feed(settings), validation.load(settings.validation, settings.data.root)
         self.devices = Devices(device)
         self.model = made.to(self.devices.device)
@@ -196,5 +198,5 @@ class Training:
         model = self.averaged()
         found = validation.validate(model, self.held, folder / "pictures")
         told = {"title": self.settings.title, "licence": self.settings.licence, "data": sources(self.settings.data)}
-        model.save(folder / WEIGHTS, step=self.state.step, scores=found, training=recipes.told(self.settings), **told)
+        save(model, folder / WEIGHTS, step=self.state.step, scores=found, training=recipes.told(self.settings), **told)
         return found

@@ -103,15 +103,15 @@ class Run:
 class Recipe:
     """network, transform, objective: `name` and the options of the class of that name.
 
-    phase: that of the MS which networks see that take `ms` itself, in PAN pixels (see `inputs.View`). consistency:
-    steps of back-projection after the network, in use (`ops.consistency`). licence: of the weights.
+    phase: that of the MS which networks see that take `ms` itself, in PAN pixels (see `inputs.View`). back_projection:
+    steps of it after the network, in use (`ops.back_projection`). licence: of the weights.
     """
 
     network: dict[str, Any]
     transform: dict[str, Any]
     objective: dict[str, Any]
     phase: float | None = None
-    consistency: int | None = None
+    back_projection: int | None = None
     title: str = ""
     licence: str = "Apache-2.0"
     data: Data = field(default_factory=Data)
@@ -122,7 +122,7 @@ class Recipe:
 
     def sections(self) -> dict[str, Any]:
         """What a model is built from."""
-        return {name: getattr(self, name) for name in ("network", "transform", "objective", "phase", "consistency")}
+        return {name: getattr(self, name) for name in ("network", "transform", "objective", "phase", "back_projection")}
 
     def dump(self) -> dict[str, Any]:
         """Plain values, every default written out."""

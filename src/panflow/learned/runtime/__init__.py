@@ -1,10 +1,11 @@
-"""Who asks a network: plain torch, torch in bfloat16, OpenVINO or ONNX Runtime. A runtime is a file here that has
-`missing()`, the sentence why it cannot be used (None: it can), and `Engine(network)`, called as the network is."""
-
-from typing import Any
+"""Inference backends: what computes a network's answers, plain torch, torch in bfloat16, OpenVINO or ONNX Runtime. A
+backend is a file here that has `missing()`, the sentence why it cannot be used (None: it can), and `Backend(network)`,
+called as the network is."""
 
 from panflow import registry
 from panflow.errors import MissingInput
+from panflow.learned.runtime._backend import Backend
+from panflow.types import Network
 
 DEFAULT = "auto"
 
@@ -14,19 +15,19 @@ def names() -> tuple[str, ...]:
     return (DEFAULT, *registry.names("runtimes"))
 
 
-def runtime(name: str, network: Any, evaluations: int = 1) -> Any:
-    """An engine for a network on the CPU; evaluations: how often a prediction asks it.
+def backend(name: str, network: Network, evaluations: int = 1) -> Backend:
+    """A backend for a network on the CPU; evaluations: of the network by a prediction.
 
     "auto" is what measured fastest and holds the quality (docs/evidence/runtimes.md): bfloat16 where the processor
-    computes in it and the network has a form for it (`frugal`, which ends in float32), else plain torch, since networks
-    that were not made for bfloat16 lose up to 3 % in SAM by it.
-    Raises UnknownName, and MissingInput for a runtime that is not there.
+    computes in it and the network has a form for it (`band_by_band`, which ends in float32), else plain torch, since
+    networks that were not made for bfloat16 lose up to 3 % in SAM by it.
+    Raises UnknownName, and MissingInput for a backend that is not installed.
     """
     registry.closest("runtime", name, names())
     if name == DEFAULT:
-        half = network.frugal is not None and evaluations == 1 and not registry.get("runtimes", "bf16").missing()
+        half = network.band_by_band is not None and evaluations == 1 and not registry.get("runtimes", "bf16").missing()
         name = "bf16" if half else "torch"
     module = registry.get("runtimes", name)
-    if missing := module.missing():
-        raise MissingInput(missing)
-    return module.Engine(network)
+    if reason := module.missing():
+        raise MissingInput(reason)
+    return module.Backend(network)

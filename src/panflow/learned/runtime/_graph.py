@@ -1,4 +1,4 @@
-"""A network as a graph of tensors: what the engines outside torch are given."""
+"""A network as a graph of tensors: what backends outside torch are given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from panflow.learned.runtime._network import Asked
+from panflow.learned.runtime._backend import Backend
 from panflow.types import NOTHING, Network
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -19,7 +19,7 @@ OPSET = 17
 
 
 def order(network: Network) -> tuple[str, ...]:
-    """The graph's inputs: state and time of a network that has them, then what it asks for."""
+    """The graph's inputs: state and time of a network that has them, then the network's."""
     return (("x", "t") if network.denoiser else ()) + tuple(network.inputs)
 
 
@@ -31,9 +31,9 @@ class Plain(nn.Module):
         self.network = network
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        named = dict(zip(order(self.network), tensors))
-        state = [named.pop(name) for name in ("x", "t") if name in named]
-        return self.network(*state, **(NOTHING | named))
+        inputs = dict(zip(order(self.network), tensors))
+        state = [inputs.pop(name) for name in ("x", "t") if name in inputs]
+        return self.network(*state, **(NOTHING | inputs))
 
 
 def traced(network: Network, tensors: Iterable[Tensor]) -> torch.jit.ScriptModule:
@@ -45,7 +45,7 @@ def traced(network: Network, tensors: Iterable[Tensor]) -> torch.jit.ScriptModul
 
 def onnx_bytes(network: Network, tensors: Mapping[str, Tensor], any_size: bool = False) -> bytes:
     """An ONNX file of the network, which answers [B, C, H, W]; inputs as in `order`. any_size: of any height and width
-    (true only for networks that ask nowhere how large the image is)."""
+    (true only for networks whose layers nowhere depend on how large the image is)."""
     fine = max(t.shape[-1] for t in tensors.values())
     axes = {
         name: ({2: "h", 3: "w"} if t.shape[-1] < fine else {2: "H", 3: "W"})
@@ -68,18 +68,19 @@ def onnx_bytes(network: Network, tensors: Mapping[str, Tensor], any_size: bool =
     return file.getvalue()
 
 
-class Compiled(Asked):
-    """A network that is compiled for every shape of its inputs, by `make(tensors by name)`, when first asked so."""
+class Compiled(Backend):
+    """A network that is compiled for every shape of its inputs when first called so, by `compile(tensors by name)`."""
 
-    def __init__(self, network: Network, make: Callable[[dict[str, Tensor]], Callable[[list[Tensor]], Tensor]]):
+    def __init__(self, network: Network, compile: Callable[[dict[str, Tensor]], Callable[[list[Tensor]], Tensor]]):
         super().__init__(network)
-        self._make, self._lock = make, Lock()
-        self._made: dict[Shapes, Callable[[list[Tensor]], Tensor]] = {}
+        self._compile = compile
+        self._lock = Lock()
+        self._compiled: dict[Shapes, Callable[[list[Tensor]], Tensor]] = {}
 
     def forward(self, *state: Tensor, **inputs: Tensor) -> Tensor:
-        named = dict(zip(order(self.network), (*state, *(inputs[name] for name in self.inputs))))
-        shapes = tuple(tuple(t.shape) for t in named.values())
+        tensors = dict(zip(order(self.network), (*state, *(inputs[name] for name in self.inputs))))
+        shapes = tuple(tuple(t.shape) for t in tensors.values())
         with self._lock:
-            if shapes not in self._made:
-                self._made[shapes] = self._make(named)
-        return self._made[shapes]([t.contiguous() for t in named.values()])
+            if shapes not in self._compiled:
+                self._compiled[shapes] = self._compile(tensors)
+        return self._compiled[shapes]([t.contiguous() for t in tensors.values()])

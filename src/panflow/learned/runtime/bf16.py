@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from panflow.learned.runtime._network import InTorch
+from panflow.learned.runtime._backend import InTorch
 from panflow.types import Network
 
 FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of ARM, as Linux names them
@@ -14,13 +14,13 @@ FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of ARM, as Linux names
 @cache
 def missing() -> str | None:
     try:
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        told = ""
-    flags = {word for line in told.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
+        text = ""
+    flags = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
     return None if FLAGS & flags else "this processor does not compute in bfloat16: take --runtime torch or openvino"
 
 
-class Engine(InTorch):
+class Backend(InTorch):
     def __init__(self, network: Network):
         super().__init__(network, torch.bfloat16)

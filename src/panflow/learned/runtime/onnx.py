@@ -15,9 +15,9 @@ def missing() -> str | None:
     return f'{" and ".join(absent)} not installed: pip install "panflow[onnx]"' if absent else None
 
 
-class Engine(Compiled):
+class Backend(Compiled):
     def __init__(self, network: Network):
-        super().__init__(network, lambda named: session(onnx_bytes(network, named)))
+        super().__init__(network, lambda tensors: session(onnx_bytes(network, tensors)))
 
 
 def session(file: bytes) -> Callable[[list[Tensor]], Tensor]:
@@ -27,10 +27,10 @@ def session(file: bytes) -> Callable[[list[Tensor]], Tensor]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     run = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    names = [given.name for given in run.get_inputs()]
+    names = [graph_input.name for graph_input in run.get_inputs()]
 
-    def ask(tensors: list[Tensor]) -> Tensor:
-        found = run.run(None, {name: t.numpy() for name, t in zip(names, tensors)})
-        return torch.from_numpy(found[0])
+    def answer(tensors: list[Tensor]) -> Tensor:
+        outputs = run.run(None, {name: t.numpy() for name, t in zip(names, tensors)})
+        return torch.from_numpy(outputs[0])
 
-    return ask
+    return answer

@@ -17,26 +17,26 @@ def missing() -> str | None:
     return None if find_spec("openvino") else 'OpenVINO is not installed: pip install "panflow[openvino]"'
 
 
-class Engine(Compiled):
+class Backend(Compiled):
     def __init__(self, network: Network):
-        half = network.frugal is not None and not bf16.missing()
+        half = network.band_by_band is not None and not bf16.missing()
         threads = available()
         # a stream a core: callers come in several threads
         hints = {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32", "NUM_STREAMS": threads}
         self._hints: dict[str, Any] = {**hints, "INFERENCE_NUM_THREADS": threads}
-        super().__init__(network, self._compile)
+        super().__init__(network, self._graph)
 
-    def _compile(self, named: dict[str, Tensor]) -> Callable[[list[Tensor]], Tensor]:
+    def _graph(self, inputs: dict[str, Tensor]) -> Callable[[list[Tensor]], Tensor]:
         import openvino
 
-        tensors = tuple(named.values())
+        tensors = tuple(inputs.values())
         graph = openvino.convert_model(traced(self.network, tensors), example_input=tensors)
         graph.reshape({port: list(t.shape) for port, t in zip(graph.inputs, tensors)})
         compiled = openvino.Core().compile_model(graph, "CPU", self._hints)
 
-        def ask(tensors: list[Tensor]) -> Tensor:
+        def answer(tensors: list[Tensor]) -> Tensor:
             request = compiled.create_infer_request()
             request.infer([t.numpy() for t in tensors], share_inputs=True)
             return torch.from_numpy(request.get_output_tensor().data.copy())
 
-        return ask
+        return answer

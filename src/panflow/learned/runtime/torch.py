@@ -2,7 +2,7 @@
 
 import torch
 
-from panflow.learned.runtime._network import InTorch
+from panflow.learned.runtime._backend import InTorch
 from panflow.types import Network
 
 
@@ -10,6 +10,6 @@ def missing() -> str | None:
     return None
 
 
-class Engine(InTorch):
+class Backend(InTorch):
     def __init__(self, network: Network):
         super().__init__(network, torch.float32)

@@ -18,7 +18,7 @@ def halo(ratio: YX) -> int:
     return TAPS // 2 + ceil(2 * max(ratio)) + 1
 
 
-def reach(pair: Pair) -> int:
+def halo_float32(pair: Pair) -> int:
     """PAN pixels that one step looks at in float32: beyond them the MTF filters hold a millionth of their weight."""
     return max(_radius(gain, pair.ratio) for gain in set(pair.sensor.gains)) + 1 + ceil(2 * max(pair.ratio)) + 1
 
@@ -35,22 +35,22 @@ def _radius(gain: float, ratio: YX) -> int:
 def project(fused: Array, pair: Pair, steps: int) -> Array:
     """fused + GAIN * up(ms - sense(fused)), `steps` times, [B, C, H, W] in counts [irani1991].
 
-    Only MS pixels that are valid and lie within the image have a say.
+    Only MS pixels that are valid and lie within the image count.
     """
-    known = _known(pair, fused)
+    counted = _counted(pair, fused)
     for _ in range(steps):
-        missing = (pair.ms - sense(fused, pair)) * known
+        missing = (pair.ms - sense(fused, pair)) * counted
         fused = fused + GAIN * by_band(
             missing, pair.phase, lambda x, p: interpolate(x, pair.ratio, p, pair.size, "symmetric", "cubic")
         )
     return fused
 
 
-def _known(pair: Pair, image: Array) -> Array:
-    """1 for MS pixels with a say, else 0: [1 or B, 1, h, w]."""
+def _counted(pair: Pair, image: Array) -> Array:
+    """1 for MS pixels that count, else 0: [1 or B, 1, h, w]."""
     inside = []
     for axis in (0, 1):
         position = pair.common_phase[axis] + np.arange(pair.ms_size[axis]) * pair.ratio[axis]
         inside.append((position >= -0.5) & (position <= pair.size[axis] - 0.5))
-    known = like((inside[0][:, None] & inside[1][None, :])[None, None], image)
-    return known if pair.ms_valid is None else known * namespace(image).astype(pair.ms_valid, image.dtype)
+    counted = like((inside[0][:, None] & inside[1][None, :])[None, None], image)
+    return counted if pair.ms_valid is None else counted * namespace(image).astype(pair.ms_valid, image.dtype)

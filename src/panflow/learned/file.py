@@ -1,0 +1,103 @@
+"""Model files: safetensors that hold a network's weights, the transform's tables and, as JSON, the recipe's sections
+network, transform and objective, what there is to say of the training (`info`) and the sensor."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from panflow import __version__, registry
+from panflow.errors import InputError
+from panflow.files.output import Output
+from panflow.learned.model import Model
+from panflow.learned.weights import require_finite, take, take_tables
+from panflow.types import Band, Network, Objective, Sensor, Transform
+
+RENAMED = {"consistency": "back_projection"}  # keys of recipes in files of panflow 0.1
+
+
+def build(recipe: Mapping[str, Any], info: dict[str, Any] | None = None, sensor: Sensor | None = None) -> Model:
+    """A model of fresh weights from a recipe's sections network, transform and objective.
+
+    Raises UnknownName for names and options that do not exist.
+    """
+    sections: dict[str, Any] = {kind: dict(recipe[kind]) for kind in ("network", "transform", "objective")}
+    network: Network = _make("networks", "Network", sections["network"])
+    network.eval()
+    transform: Transform = _make("transforms", "Transform", sections["transform"])
+    objective = _objective(**sections["objective"])
+    sections |= {key: recipe[key] for key in ("phase", "back_projection") if recipe.get(key) is not None}
+    return Model(network, transform, objective, sections, info or {}, sensor)
+
+
+def save(model: Model, out: str | Path | Output, **info: Any) -> None:
+    """Writes a model file; info goes over the model's. A file that has a plain name is replaced.
+
+    Raises InputError where a weight is not finite, OutputError where the file cannot be written.
+    """
+    tensors = {f"network.{k}": v.contiguous().cpu() for k, v in model.network.state_dict().items()}
+    tensors |= {f"transform.{k}": v.contiguous().cpu() for k, v in model.transform.state_dict().items()}
+    require_finite(tensors, "the model")
+    texts = {
+        "recipe": model.recipe,
+        "info": {"panflow": __version__, "licence": "Apache-2.0", **model.info, **info},
+        "sensor": None if model.sensor is None else asdict(model.sensor),
+    }
+    data = to_bytes(tensors, {key: json.dumps(value) for key, value in texts.items()})
+    with out if isinstance(out, Output) else Output(out, overwrite=True) as output:
+        output.write(data)
+
+
+def open_model(
+    path: str | Path, device: str | torch.device = "cpu", context: int | None = None, seed: int = 0
+) -> Model:
+    """The model of a file that `save` wrote, with `Model`'s context and seed. Raises InputError where it is something
+    else."""
+    try:
+        with safe_open(path, "pt") as file:
+            texts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is no model file: expected safetensors made by panflow ({error})") from None
+    if "recipe" not in texts:
+        raise InputError(f"{path} holds no recipe: expected a model made by `panflow train` or `panflow import`")
+    recipe = {RENAMED.get(key, key): value for key, value in texts["recipe"].items()}
+    fresh = build(recipe)
+    take(fresh.network, _under("network.", tensors), f"model file {path}")
+    take_tables(fresh.transform, _under("transform.", tensors), f"model file {path}")
+    sensor = _sensor(texts["sensor"]) if texts.get("sensor") else None
+    return replace(fresh, info=texts["info"], sensor=sensor, context=context, seed=seed).to(device)
+
+
+def _make(kind: str, part: str, section: Mapping[str, Any]) -> Any:
+    """The class `part` of a kind's file, called with the section's options."""
+    options = dict(section)
+    name = options.pop("name")
+    make = getattr(registry.get(kind, name), part)
+    allowed = tuple(parameter for parameter in inspect.signature(make).parameters if parameter != "self")
+    for key in options:
+        registry.closest(f"option of {kind} {name}", key, allowed)
+    return make(**options)
+
+
+def _objective(name: str, **options: Any) -> Objective:
+    module = registry.get("objectives", name)
+    return module.Objective(module.Options.of(**options))
+
+
+def _sensor(values: dict[str, Any]) -> Sensor:
+    bands = tuple(Band(**band) for band in values["bands"])
+    return Sensor(**{**values, "bands": bands, "pan": Band(**values["pan"]), "haze": tuple(values["haze"])})
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
