@@ -116,7 +116,8 @@ def test_compare_marks_the_best(scene, tmp_path):
     result = run("compare", scene["pan"], scene["ms"], *options, "--markdown", "-q")
     assert result.exit_code == 0
     header, _, *rows = result.stdout.strip().splitlines()
-    assert header.startswith("| method | D_lambda_K | D_s | HQNR | D_rho | SAM | ERGAS | Q2n | SCC | fit s | s/MPix")
+    titles = "detail gain | detail correlation | fine colour | R-ERGAS | D_lambda_K | D_s | HQNR | D_rho | SAM | ERGAS"
+    assert header.startswith(f"| method | {titles} | Q2n | SCC | fit s | s/MPix")
     cells = [row.strip("| ").split(" | ") for row in rows]
     assert [row[0] for row in cells] == ["exp", "gsa", "brovey"]
     ergas = [float(row[6].strip("*")) for row in cells]

@@ -180,3 +180,61 @@ def test_a_better_phase_gives_better_consistency():
     indices = {"r": load("r_ergas", phase="nominal")}
     found = [panflow.assess(truth, pan, ms, indices=indices, phase=phase)["r"] for phase in (1.5, 1.75, 2.0)]
     assert all(better < worse for better, worse in pairwise(found))
+
+
+DETAILS = ("detail_gain", "detail_correlation", "middle_gain", "middle_correlation")
+
+
+def detailed(gain, seed=15):
+    """Bands that show PAN's smooth part, and so much of what it has above 0.3 cycles a pixel; PAN."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(160), np.fft.fftfreq(160)))
+    fine = np.fft.ifft2(np.fft.fft2(rng.normal(size=(160, 160))) * (frequency > 0.3)).real
+    smooth = 1000 + 3000 * gaussian_filter(rng.normal(size=(160, 160)), 8)
+    fused = smooth + gain * 30 * fine
+    return np.stack([fused, 2 * fused + 40, 0.5 * fused]), smooth + 30 * fine
+
+
+@pytest.mark.parametrize("gain", (0.4, 1.0, 1.3))
+def test_the_detail_gain_is_that_of_the_details(gain):
+    fused, pan = detailed(gain)
+    found = panflow.assess(fused, pan, fused[:, ::4, ::4], indices=DETAILS)
+    assert found["detail_gain"] == pytest.approx(gain, rel=0.02)
+    assert found["detail_correlation"] == pytest.approx(1, abs=0.02)
+
+
+def test_an_image_made_of_pan_has_all_its_details_and_no_colour_of_its_own():
+    pan, ms = images(10, size=(96, 96))[0, 0], images(11, size=(24, 24))[0]
+    fused = np.stack([pan, 2 * pan + 100, 0.5 * pan])
+    found = panflow.assess(fused, pan, ms, indices=(*DETAILS, "fine_colour"))
+    assert [found[name] for name in DETAILS] == pytest.approx([1] * 4, abs=1e-6)
+    assert found["fine_colour"] == pytest.approx(0, abs=1e-9)
+
+
+@few
+@given(seeds, factors, st.floats(-100, 100))
+def test_gain_and_offset_of_the_bands_are_nothing_to_details(seed, gain, offset):
+    fused, pan = images(seed, size=(64, 64))[0], images(seed + 1, count=1, size=(64, 64))[0, 0]
+    pan = fused.mean(axis=0) + 0.3 * pan
+    names = (*DETAILS, "fine_colour")
+    one, other = (panflow.assess(f, pan, fused[:, ::4, ::4], indices=names) for f in (fused, gain * fused + offset))
+    assert other == pytest.approx(one, rel=1e-5)
+    scaled = panflow.assess(fused, gain * pan + offset, fused[:, ::4, ::4], indices=names)
+    assert scaled == pytest.approx(one, rel=1e-5)
+
+
+def test_fine_colour_is_the_share_of_the_details_that_is_not_pan():
+    """Independent noise of a tenth of the details' energy, and of wide windows a little of it explained."""
+    rng = np.random.default_rng(16)
+    pan, other = rng.normal(size=(2, 200, 200))
+    fused = (1000 + 100 * (pan + np.sqrt(0.1) * other))[None]
+    found = panflow.assess(fused, 1000 + 100 * pan, fused[:, ::4, ::4], indices="fine_colour")["fine_colour"]
+    assert found == pytest.approx(0.1 / 1.1, rel=0.05)
+
+
+def test_fine_colour_looks_at_visible_bands():
+    rng = np.random.default_rng(17)
+    pan, other = 1000 + 100 * rng.normal(size=(2, 96, 96))
+    fused = np.stack([pan, pan, pan, other])  # near infrared of its own
+    found = panflow.assess(fused, pan, fused[:, ::4, ::4], sensor="ikonos", indices="fine_colour")
+    assert found["fine_colour"] == pytest.approx(0, abs=1e-9)

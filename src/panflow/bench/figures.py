@@ -15,7 +15,6 @@ import numpy as np
 from panflow.bench import images, plots, shown
 from panflow.bench.plan import Plan
 from panflow.bench.table import Cell, Head, Rows, Table, label
-from panflow.indices._sets import load as load_index
 from panflow.types import Pair
 
 QUALITY = 88  # of JPEG
@@ -83,7 +82,7 @@ def _curves(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[
     panels: dict[Head, dict[str, dict[float, Cell]]] = {}
     baseline: dict[Head, Cell] = {}
     for column in plan.indices:
-        head = Head(label(column), load_index(column.index).better, column.digits)
+        head = Head.of(column, label(column))
         lines: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
         plain: dict[str, float] = {}
         for method, result in rows:

@@ -110,7 +110,7 @@ def as_html(table: Table) -> str:
     def cell(c: Cell, head: Head) -> str:
         kind = {1: "best", 2: "second"}.get(c.rank, "")
         if not math.isnan(c.delta) and head.better:
-            kind = "good" if (c.delta < 0) == (head.better == "lower") else "bad"
+            kind = "good" if head.shortfall(c.mean) < head.shortfall(c.mean - c.delta) else "bad"
         beside = published(c, head)
         small = f"<small>{html.escape(beside)}</small>" if beside else ""
         return f'<td class="{kind}">{html.escape(text(c, head))}{small}</td>'

@@ -61,13 +61,13 @@ def pareto(table: Table) -> Any:
     points = [(cells[time].mean, cells[0].mean, title) for title, cells in table.rows]
     points = sorted(p for p in points if not math.isnan(p[0] + p[1]))
     made, axes = figure()
-    axis, sign = axes[0, 0], 1 if head.better == "lower" else -1
+    axis = axes[0, 0]
     axis.scatter([p[0] for p in points], [p[1] for p in points], color="#44566c")
     for x, y, title in points:
         axis.annotate(title, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=8)
     front: list[tuple[float, float, str]] = []
     for point in points:
-        if not front or sign * point[1] < sign * front[-1][1]:
+        if not front or head.shortfall(point[1]) < head.shortfall(front[-1][1]):
             front.append(point)
     axis.step([p[0] for p in front], [p[1] for p in front], where="post", color="#1b7837")
     axis.set(xscale="log", xlabel="seconds an image", ylabel=head.title + head.arrow, title=table.title)
@@ -89,13 +89,13 @@ def radar(title: str, spokes: Sequence[str], lines: Mapping[str, Sequence[float]
 
 def heat(table: Table) -> Any:
     """A matrix as a heat map of the differences from the baseline: green is better."""
-    delta = np.array([[cell.delta for cell in cells] for _, cells in table.rows])
-    sign = 1 if table.heads[0].better == "higher" else -1
+    worse = table.heads[0].shortfall
+    delta = np.array([[worse(c.mean - c.delta) - worse(c.mean) for c in cells] for _, cells in table.rows])
     most = float(np.nanmax(np.abs(delta))) or 1.0 if np.isfinite(delta).any() else 1.0
     rows, columns = delta.shape
     made, axes = figure(1, 1, (1.5 * columns + 1.6, 0.5 * rows + 1.2))
     axis = axes[0, 0]
-    axis.imshow(sign * delta, cmap=GOOD, vmin=-1.5 * most, vmax=1.5 * most, aspect="auto")  # dark ends hide numbers
+    axis.imshow(delta, cmap=GOOD, vmin=-1.5 * most, vmax=1.5 * most, aspect="auto")  # dark ends hide numbers
     axis.set_xticks(range(columns), [head.title for head in table.heads])
     axis.set_yticks(range(rows), [title for title, _ in table.rows])
     for y, (_, cells) in enumerate(table.rows):

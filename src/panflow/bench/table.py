@@ -16,6 +16,7 @@ import numpy as np
 from panflow.bench.ledger import Result
 from panflow.bench.plan import MEASURES, Column, Method, Plan
 from panflow.errors import InputError
+from panflow.indices._case import shortfall
 from panflow.indices._sets import load as load_index
 
 DRAWS = 2000  # of the bootstrap
@@ -27,15 +28,24 @@ Rows = Sequence[tuple[Method, Result]]
 
 @dataclass(frozen=True)
 class Head:
-    """A column's title; better: "lower", "higher" or "" where neither is."""
+    """A column's title; better: "lower", "higher", "nearest" (to `ideal`) or "" where neither is."""
 
     title: str
     better: str = ""
     digits: int = 3
+    ideal: float = math.nan
+
+    @classmethod
+    def of(cls, column: Column, title: str) -> Head:
+        index = load_index(column.index)
+        return cls(title, index.better, column.digits, index.ideal)
+
+    def shortfall(self, value: float) -> float:
+        return shortfall(value, self.better, self.ideal)
 
     @property
     def arrow(self) -> str:
-        return {"lower": " ↓", "higher": " ↑"}.get(self.better, "")
+        return {"lower": " ↓", "higher": " ↑", "nearest": f" → {self.ideal:g}"}.get(self.better, "")
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ def _methods(plan: Plan, rows: Rows, data: str, paper: dict[str, Any]) -> Table:
         name = label(column)
         cells = [_cell(r, lambda result, name=name: result.indices.get(name), over) for r in results.values()]
         if any(cell.values for cell in cells):
-            heads.append(Head(name, load_index(column.index).better, column.digits))
+            heads.append(Head.of(column, name))
             columns.append(_ranked(cells, heads[-1], plan.seed))
     for measure in plan.measures:
         heads.append(Head(TITLES[measure], digits=MEASURES[measure]))
@@ -151,8 +161,7 @@ def _beside(cell: Cell, published: dict[str, Any], row: str, column: str) -> Cel
 
 def _ranked(cells: list[Cell], head: Head, seed: int) -> list[Cell]:
     """Ranks of the means as they are printed; who is as good as the best, by paired bootstrap over the images."""
-    sign = 1 if head.better == "lower" else -1
-    printed = [round(sign * cell.mean, head.digits) for cell in cells]
+    printed = [round(head.shortfall(cell.mean), head.digits) for cell in cells]
     order = sorted({value for value in printed if not math.isnan(value)})
     if not order:
         return cells
@@ -184,7 +193,7 @@ def _matrices(plan: Plan, rows: Rows, paper: dict[str, Any]) -> list[Table]:
     names = tuple(dict.fromkeys(method.tags[plan.layout.rows] for method, _ in rows))
     tables = []
     for column in plan.indices:
-        head = Head("", load_index(column.index).better, column.digits)
+        head = Head.of(column, "")
         for choice in choices:
             published = paper.get("tables", {}).get(choice, {}).get(label(column), {})
             made = []

@@ -81,12 +81,13 @@ def command(files, ms, indices, csv_file, max_memory, overwrite, quiet, as_json,
 def _table(report: Assessment) -> Table:
     from panflow import registry
     from panflow.cli._table import Table
+    from panflow.indices._case import direction
 
     rows = []
     for name, value in report.indices.items():
         index = registry.get("indices", name).Index
         low, high = report.intervals[name] or (None, None)
-        rows.append([name, value, low, high, index.unit, f"{index.better} is better", report.notes.get(name, "")])
+        rows.append([name, value, low, high, index.unit, direction(index), report.notes.get(name, "")])
     headers = ["index", "value", "2.5 %", "97.5 %", "unit", "", ""]
     kept = [i for i in range(len(headers)) if i < 2 or any(row[i] not in ("", None) for row in rows)]
     return Table([headers[i] for i in kept], [[row[i] for i in kept] for row in rows])

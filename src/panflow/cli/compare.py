@@ -78,6 +78,7 @@ def command(files, methods, csv_file, overwrite, markdown, as_json, quiet, **opt
 
 def _table(comparison: Comparison) -> Table:
     from panflow.cli._table import Table
+    from panflow.indices._case import shortfall
     from panflow.indices._sets import load
     from panflow.scene.compare import FULL, REDUCED
 
@@ -95,9 +96,8 @@ def _table(comparison: Comparison) -> Table:
         if not score.failed
     ]
     best = set()
-    for i, better in enumerate([*(index.better for index in indices), "", "lower", "lower"], 1):
-        values = [row[i] for row in rows if row[i] is not None and row[i] == row[i]]
-        if values and better:
-            top = min(values) if better == "lower" else max(values)
-            best |= {(r, i) for r, row in enumerate(rows) if row[i] == top}
+    goals = [*((index.better, index.ideal) for index in indices), None, ("lower", 0.0), ("lower", 0.0)]
+    for i, goal in enumerate(goals, 1):
+        short = {r: shortfall(row[i], *goal) for r, row in enumerate(rows) if goal and row[i] is not None}
+        best |= {(r, i) for r, value in short.items() if value == min(short.values())}
     return Table(["method", *(index.title for index in indices), "fit s", "s/MPix", "MiB"], rows, best)

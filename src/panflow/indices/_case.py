@@ -101,7 +101,7 @@ class Index(Protocol):
 
     title: ClassVar[str]
     unit: ClassVar[str]  # "" where there is none
-    better: ClassVar[str]  # "lower" or "higher"
+    better: ClassVar[str]  # "lower", "higher" or "nearest" (to the ideal)
     ideal: ClassVar[float]  # the value of a perfect image
     needs: ClassVar[str]  # "reference" or "pair"
     summary: ClassVar[str]
@@ -110,6 +110,16 @@ class Index(Protocol):
     def __call__(self, case: Case) -> Array:
         """One value an image, [B]."""
         ...
+
+
+def shortfall(value: float, better: str, ideal: float) -> float:
+    """How far a value of an index is from good, to rank by: the lower, the better."""
+    return {"higher": -value, "nearest": abs(value - ideal)}.get(better, value)
+
+
+def direction(index: Index) -> str:
+    """Which values are better, for people."""
+    return f"near {index.ideal:g} is better" if index.better == "nearest" else f"{index.better} is better"
 
 
 class Additive(Index, Protocol):

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from panflow.errors import InputError, OutputError
 from panflow.files.scene import Scene
 from panflow.files.source import sparing
-from panflow.indices._case import Case, Index
+from panflow.indices._case import Case, Index, direction
 from panflow.indices._sets import Choice, choose
 from panflow.ops.cores import available
 from panflow.ops.kernels import TAPS
@@ -247,7 +247,7 @@ class _Maps:
         for label, array in self._open.items():
             index, path = self._local[label], self._folder / f"{label}.npy"
             array.flush()
-            title = f"{index.title} {values[label]:.4g} {index.unit}".strip() + f", {index.better} is better"
+            title = f"{index.title} {values[label]:.4g} {index.unit}".strip() + f", {direction(index)}"
             heatmap(array, title, path.with_suffix(".png"))
             written += [str(path), str(path.with_suffix(".png"))]
         return written

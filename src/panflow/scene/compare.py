@@ -34,7 +34,7 @@ from panflow.scene.opening import opened
 from panflow.scene.quicklook import OVERVIEW, composite, details
 from panflow.types import Pair, Sensor, Sharpener
 
-FULL = ("d_lambda_k", "d_s", "hqnr", "d_rho")
+FULL = ("detail_gain", "detail_correlation", "fine_colour", "r_ergas", "d_lambda_k", "d_s", "hqnr", "d_rho")
 REDUCED = ("sam", "ergas", "q2n", "scc")
 WHOLE = 256  # pixels of context for methods that would like to see the whole image
 REACH = 3  # MS pixels that reducing PAN looks at
