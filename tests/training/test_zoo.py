@@ -78,8 +78,8 @@ def test_a_step_of_the_published_recipe_decreases_the_loss(root, tmp_path, name)
 
 @pytest.mark.parametrize("name", [name for name in PUBLISHED if name != "unipan"])
 def test_steps_of_unipans_protocol_decrease_the_loss(root, tmp_path, name):
-    form = "unipan" if name in UNIPAN.split() else "original"
-    network = f'network = {{ name = "{name}", bands = 4, form = "{form}" }}'
+    form = ', form = "unipan"' if name in UNIPAN.split() else ""
+    network = f'network = {{ name = "{name}", bands = 4{form} }}'
     gently = "optimiser.rates.net = 1e-4"  # a tenth: on one tile MSDCNN needs a dozen steps to recover from the first
     check(tiny(root, "unipan", network, gently), tmp_path, steps=3)
 
