@@ -30,7 +30,7 @@ def test_a_typo_names_the_key_and_the_nearest(override, said):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("network.widht = 8", "no option of networks bandwise 'widht': did you mean 'width'"),
+        ("network.widht = 8", "no option of network bandwise 'widht': did you mean 'width'"),
         ("objective.name = 'regresion'", "no objective 'regresion': did you mean 'regression'"),
         ("transform.fitt = 'scene'", "'fitt': did you mean 'fit'"),
         ("objective.nrom = 'l2'", "objective regression: no key 'nrom': did you mean 'norm'"),

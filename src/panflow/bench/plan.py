@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import reduce
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from panflow import registry, settings
 from panflow.data._tiles import Collection
 from panflow.errors import InputError
+from panflow.indices._sets import load as load_index
+from panflow.settings import Natural, Range, Seed
 from panflow.training import recipe as recipes
 from panflow.types import YX
 
@@ -55,13 +57,13 @@ class Data:
     sensor: str = "generic"
     collection: Collection | None = None
     folder: str = ""
-    size: int = 256
-    bands: tuple[int, ...] = ()
+    size: Annotated[int, Range(64, 2**14)] = 256
+    bands: tuple[Annotated[int, Range(0, 1000)], ...] = ()
     phase: str | YX = "corner"
     window: tuple[int, int, int, int] = (0, 0, 0, 0)
-    tile: int = 0
-    step: int = 0
-    count: int = 0
+    tile: Natural = 0
+    step: Natural = 0
+    count: Natural = 0
     protocols: tuple[str, ...] = PROTOCOLS
 
 
@@ -72,8 +74,8 @@ class Column:
     index: str
     label: str = ""
     options: dict[str, Any] = field(default_factory=dict)
-    cut: int = 0
-    digits: int = 3
+    cut: Natural = 0
+    digits: Annotated[int, Range(0, 17)] = 3
 
 
 @dataclass(frozen=True)
@@ -104,15 +106,15 @@ class Plan:
     """
 
     title: str
-    methods: tuple[Method, ...]
-    data: tuple[Data, ...]
-    indices: tuple[Column, ...]
+    methods: Annotated[tuple[Method, ...], Range(1, 10_000)]
+    data: Annotated[tuple[Data, ...], Range(1, 1000)]
+    indices: Annotated[tuple[Column, ...], Range(1, 1000)]
     about: str = ""
     paper: str = ""
     root: str = ""
-    seed: int = 0
-    repeats: int = 1
-    shown: int = 1
+    seed: Seed = 0
+    repeats: Annotated[int, Range(1, 1000)] = 1
+    shown: Natural = 1
     measures: tuple[str, ...] = ("seconds",)
     figures: tuple[str, ...] = ("bars", "maps")
     layout: Layout = Layout()
@@ -142,7 +144,7 @@ def load(plan: str | Path | Plan, overrides: Sequence[str] = (), rehearse: bool 
     values, what = (plan.dump(), "plan") if isinstance(plan, Plan) else (settings.read("plans", plan), f"plan {plan}")
     if rehearse:
         values = settings.merged(values, values.get("rehearsal", {}))
-        values["title"] = f"Rehearsal: {values['title']}"
+        values["title"] = f"Rehearsal: {values.get('title', '')}"
         values["about"] = f"{REHEARSAL} {values.get('about', '')}"
     for text in overrides:
         settings.override(values, text)
@@ -181,6 +183,10 @@ def _checked(plan: Plan) -> Plan:
         for name in chosen:
             registry.closest(kind, name, known)
     registry.closest("layout", plan.layout.kind, ("methods", "matrix", "curves"))
+    axes = {axis for method in plan.methods for axis in method.tags}
+    if plan.layout.kind != "methods" and axes:
+        for axis in (plan.layout.rows, plan.layout.against[0]):
+            registry.closest("axis of the methods", axis, tuple(axes))
     for column in plan.indices:
-        registry.check("indices", column.index)
+        load_index(column.index, **column.options)
     return plan

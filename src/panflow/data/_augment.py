@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from torch.nn.functional import conv2d, pad
 from panflow import sensors
 from panflow.ops import kernels
 from panflow.ops.resample import decimate
+from panflow.settings import Amount, Range, Share
 from panflow.types import Band, Pair, Sensor
 
+Blur = Annotated[float, Range(0, 8)]  # pixels
 MARGIN = 3  # pixels around a tile from which PAN is made, for its shift
 STEP = 8  # phases are multiples of 1/STEP of a pixel, so that operators can be kept
 EVERYWHERE = 0.95  # MTF gain of an MS that was sampled without blur, as some public sets were
@@ -47,26 +50,26 @@ class Augment:
     ground's bands.
     """
 
-    ratios: tuple[int, ...] = (4, 4, 4, 4, 2, 3)
-    bands: tuple[int, ...] = (3, 4, 4, 4, 6, 8)
-    gain: tuple[float, float] = (0.2, 0.4)
-    spread: float = 0.06
-    spread_share: float = 1.0
-    aliased: float = 0.05
-    clear: float = 0.0
-    shift: float = 0.6
-    shift_share: float = 0.5
-    fringe: float = 0.4
-    fringe_share: float = 0.3
-    curve: tuple[float, float] = (0.8, 1.25)
-    pan_noise: float = 0.03
-    ms_noise: float = 0.01
-    soft: float = 0.0
-    soft_share: float = 0.5
-    soft_pan: float = 0.0
-    soft_pan_share: float = 0.5
-    haze: float = 4.0
-    mixed: float = 0.25
+    ratios: Annotated[tuple[Annotated[int, Range(1, 16)], ...], Range(1, 1000)] = (4, 4, 4, 4, 2, 3)
+    bands: Annotated[tuple[Annotated[int, Range(1, 256)], ...], Range(1, 1000)] = (3, 4, 4, 4, 6, 8)
+    gain: tuple[Share, Share] = (0.2, 0.4)
+    spread: Share = 0.06
+    spread_share: Share = 1.0
+    aliased: Share = 0.05
+    clear: Share = 0.0
+    shift: Blur = 0.6
+    shift_share: Share = 0.5
+    fringe: Blur = 0.4
+    fringe_share: Share = 0.3
+    curve: tuple[Annotated[float, Range(0.1, 10)], Annotated[float, Range(0.1, 10)]] = (0.8, 1.25)
+    pan_noise: Amount = 0.03
+    ms_noise: Amount = 0.01
+    soft: Blur = 0.0
+    soft_share: Share = 0.5
+    soft_pan: Blur = 0.0
+    soft_pan_share: Share = 0.5
+    haze: Amount = 4.0
+    mixed: Share = 0.25
 
 
 def valid_corners(valid: np.ndarray, tile: int) -> np.ndarray:

@@ -3,7 +3,6 @@ network, transform and objective, what there is to say of the training (`info`) 
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -16,10 +15,12 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from panflow import __version__, registry
-from panflow.errors import InputError
+from panflow.errors import InputError, UnknownName
 from panflow.files.output import Output
+from panflow.learned.limits import RANGES, require_room
 from panflow.learned.model import Model
 from panflow.learned.weights import require_finite, take, take_tables
+from panflow.settings import arguments
 from panflow.types import Band, Network, Objective, Sensor, Transform
 
 RENAMED = {"consistency": "back_projection"}  # keys of recipes in files of panflow 0.1
@@ -28,14 +29,19 @@ RENAMED = {"consistency": "back_projection"}  # keys of recipes in files of panf
 def build(recipe: Mapping[str, Any], info: dict[str, Any] | None = None, sensor: Sensor | None = None) -> Model:
     """A model of fresh weights from a recipe's sections network, transform and objective.
 
-    Raises UnknownName for names and options that do not exist.
+    Raises UnknownName for names and options that do not exist, InputError for values of another kind or out of range.
     """
-    sections: dict[str, Any] = {kind: dict(recipe[kind]) for kind in ("network", "transform", "objective")}
+    sections: dict[str, Any] = {kind: _section(recipe, kind) for kind in ("network", "transform", "objective")}
     network: Network = _make("networks", "Network", sections["network"])
     network.eval()
     transform: Transform = _make("transforms", "Transform", sections["transform"])
     objective = _objective(**sections["objective"])
-    sections |= {key: recipe[key] for key in ("phase", "back_projection") if recipe.get(key) is not None}
+    for key, kinds in {"phase": (int, float), "back_projection": (int,)}.items():
+        if (value := recipe.get(key)) is not None:
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise InputError(f"{key} = {value!r} is of the wrong kind: expected a number")
+            RANGES[key].check(value, key)
+            sections[key] = value
     return Model(network, transform, objective, sections, info or {}, sensor)
 
 
@@ -66,27 +72,41 @@ def open_model(
         with safe_open(path, "pt") as file:
             texts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, ValueError, RecursionError, OSError) as error:
         raise InputError(f"{path} is no model file: expected safetensors made by panflow ({error})") from None
-    if "recipe" not in texts:
+    if not isinstance(texts.get("recipe"), dict):
         raise InputError(f"{path} holds no recipe: expected a model made by `panflow train` or `panflow import`")
     recipe = {RENAMED.get(key, key): value for key, value in texts["recipe"].items()}
-    fresh = build(recipe)
-    take(fresh.network, _under("network.", tensors), f"model file {path}")
-    take_tables(fresh.transform, _under("transform.", tensors), f"model file {path}")
-    sensor = _sensor(texts["sensor"]) if texts.get("sensor") else None
-    return replace(fresh, info=texts["info"], sensor=sensor, context=context, seed=seed).to(device)
+    what, info = f"model file {path}", texts.get("info")
+    try:
+        fresh = build(recipe)
+        sensor = _sensor(texts["sensor"]) if texts.get("sensor") else None
+    except (InputError, UnknownName) as error:
+        raise type(error)(f"{what}: {error}") from None
+    except (TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{what}: its sensor is not one that panflow writes ({error})") from None
+    if not isinstance(info, dict):
+        raise InputError(f"{what}: its info is {info!r}: expected what `panflow train` writes")
+    take(fresh.network, _under("network.", tensors), what)
+    take_tables(fresh.transform, _under("transform.", tensors), what)
+    return replace(fresh, info=info, sensor=sensor, context=context, seed=seed).to(device)
 
 
 def _make(kind: str, part: str, section: Mapping[str, Any]) -> Any:
     """The class `part` of a kind's file, called with the section's options."""
     options = dict(section)
     name = options.pop("name")
-    make = getattr(registry.get(kind, name), part)
-    allowed = tuple(parameter for parameter in inspect.signature(make).parameters if parameter != "self")
-    for key in options:
-        registry.closest(f"option of {kind} {name}", key, allowed)
+    make, what = getattr(registry.get(kind, name), part), f"{kind.removesuffix('s')} {name}"
+    options = arguments(make, options, what, RANGES)
+    require_room(lambda: make(**options), what, options)
     return make(**options)
+
+
+def _section(recipe: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    section = recipe.get(kind)
+    if not isinstance(section, dict) or not isinstance(section.get("name"), str):
+        raise InputError(f"the recipe's section {kind} is {section!r}: expected a table with a name")
+    return dict(section)
 
 
 def _objective(name: str, **options: Any) -> Objective:

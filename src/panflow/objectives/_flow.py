@@ -24,6 +24,7 @@ from panflow.objectives._common import (
     valid,
 )
 from panflow.registry import closest
+from panflow.settings import Amount, Share, Steps
 from panflow.types import Batch
 
 
@@ -46,10 +47,10 @@ class FlowOptions(Settings):
     steps of the prediction."""
 
     t_law: str = "mix"
-    p1: float = 0.5
-    bridge_sigma: float = 0.0
-    sigma: float | None = None
-    steps: int = 1
+    p1: Share = 0.5
+    bridge_sigma: Amount = 0.0
+    sigma: Amount | None = None
+    steps: Steps = 1
 
     def __post_init__(self) -> None:
         closest("t_law", self.t_law, paths.LAWS)

@@ -15,6 +15,7 @@ from panflow.objectives import _common
 from panflow.objectives._common import Base, Energy, Settings, ask, mean, reconstruction, target, valid
 from panflow.objectives._noise import follow, frozen, mixed, needs_flow, normal, uniform
 from panflow.registry import closest
+from panflow.settings import Steps
 from panflow.types import Batch
 
 STARTS = ("ms", "noise")
@@ -25,8 +26,8 @@ class Options(Settings):
     """See `Objective`."""
 
     start: str = "noise"
-    first: int = 20
-    last: int = 150
+    first: Steps = 20
+    last: Steps = 150
     ema: float = 0.95
     scale: float = 1.0
 

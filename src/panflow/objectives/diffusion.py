@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from panflow.generative.schedules import Schedule
 from panflow.objectives._common import Base, Settings, ask, bare, mean, target, valid
 from panflow.objectives._noise import needs_state, normal, uniform
 from panflow.registry import closest
+from panflow.settings import Range, Steps
 from panflow.types import Batch
 
 NORMS = ("l1", "l2")
@@ -31,9 +32,9 @@ class Options(Settings):
 
     norm: str = "l1"
     schedule: str = "cosine"
-    length: int = 500
+    length: Annotated[int, Range(2, 100_000)] = 500
     sampler: str = "ddim"
-    steps: int = 25
+    steps: Steps = 25
     scale: float = 1.0
     self_condition: float = 0.0
     faithful_time: bool = False

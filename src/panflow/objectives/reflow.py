@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from panflow.generative.noise import Draw, Noise
 from panflow.objectives._common import Base, Settings, ask, mean, reconstruction, target, valid
 from panflow.objectives._noise import follow, from_noise, frozen, mixed, needs_flow, normal, uniform
+from panflow.settings import Steps
 from panflow.types import Batch
 
 
@@ -17,10 +18,10 @@ class Options(Settings):
     """See `Objective`."""
 
     teach: float = 0.5
-    steps: int = 100
+    steps: Steps = 100
     scale: float = 1.0
     ema: float = 0.99
-    predict_steps: int = 1
+    predict_steps: Steps = 1
 
 
 class Objective(Base):

@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from panflow import registry, settings
 from panflow.data._augment import Augment
 from panflow.data._tiles import Collection
 from panflow.data.geotiff import Source
+from panflow.settings import Amount, Natural, Positive, Range, Seed, Share
 from panflow.types import YX
 
 WHOLE = ("network", "transform", "objective")  # sections whose keys are the options of what they name
@@ -30,15 +31,15 @@ class Data:
     root: str = ""
     sources: tuple[Source, ...] = ()
     collections: tuple[Collection, ...] = ()
-    tile: int = 96
-    patch: int = 64
-    folded: int = 32
-    batch: int = 0
-    synthetic: int = 0
+    tile: Annotated[int, Range(16, 2048)] = 96
+    patch: Annotated[int, Range(8, 2048)] = 64
+    folded: Annotated[int, Range(1, 4096)] = 32
+    batch: Annotated[int, Range(0, 1024)] = 0
+    synthetic: Annotated[int, Range(0, 10_000)] = 0
     synthetic_sensors: tuple[str, ...] = ("worldview3", "pleiades_neo")
-    synthetic_size: int = 384
-    synthetic_weight: float = 1.0
-    threads: int = 0
+    synthetic_size: Annotated[int, Range(64, 2**14)] = 384
+    synthetic_weight: Amount = 1.0
+    threads: Annotated[int, Range(0, 256)] = 0
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,15 @@ class Optimiser:
     """
 
     name: str = "adamw"
-    rates: dict[str, float] = field(default_factory=lambda: {"net": 1e-3, "critic": 2e-4})
-    clips: dict[str, float] = field(default_factory=lambda: {"net": 1.0, "critic": 10.0})
-    decay: float = 1e-4
-    warmup: int = 200
+    rates: dict[str, Annotated[float, Range(0, 100)]] = field(default_factory=lambda: {"net": 1e-3, "critic": 2e-4})
+    clips: dict[str, Amount] = field(default_factory=lambda: {"net": 1.0, "critic": 10.0})
+    decay: Amount = 1e-4
+    warmup: Natural = 200
     schedule: str = "cosine"
-    floor: float = 0.01
-    factor: float = 0.5
-    every: int = 0
-    at: tuple[int, ...] = ()
+    floor: Share = 0.01
+    factor: Share = 0.5
+    every: Natural = 0
+    at: tuple[Natural, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class Validation:
     root: str = ""
     pairs: tuple[Held, ...] = ()
     collections: tuple[Collection, ...] = ()
-    count: int = 20
-    every: int = 2000
+    count: Positive = 20
+    every: Natural = 2000
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,12 @@ class Run:
     checkpoint: seconds between checkpoints; log: steps between rows; start: a model file whose weights to begin with;
     tensorboard: write its event files too."""
 
-    steps: int = 10_000
-    seed: int = 0
-    ema: float = 0.999
+    steps: Positive = 10_000
+    seed: Seed = 0
+    ema: Share = 0.999
     bfloat16: bool = False
-    checkpoint: float = 120.0
-    log: int = 50
+    checkpoint: Amount = 120.0
+    log: Positive = 50
     start: str = ""
     tensorboard: bool = False
 
@@ -110,8 +111,8 @@ class Recipe:
     network: dict[str, Any]
     transform: dict[str, Any]
     objective: dict[str, Any]
-    phase: float | None = None
-    back_projection: int | None = None
+    phase: Annotated[float, Range(-64, 64)] | None = None
+    back_projection: Annotated[int, Range(0, 100)] | None = None
     title: str = ""
     licence: str = "Apache-2.0"
     data: Data = field(default_factory=Data)
