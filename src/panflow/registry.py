@@ -33,16 +33,16 @@ def names(kind: str) -> tuple[str, ...]:
     if kind not in KINDS:
         raise UnknownName(f"no kind {kind!r}: expected one of {', '.join(sorted(KINDS))}")
     folder, suffix = KINDS[kind]
-    found = (ROOT / folder).glob(f"*{suffix}")
-    return tuple(sorted(path.name.removesuffix(suffix) for path in found if not path.name.startswith("_")))
+    files = (ROOT / folder).glob(f"*{suffix}")
+    return tuple(sorted(path.name.removesuffix(suffix) for path in files if not path.name.startswith("_")))
 
 
-def closest(what: str, name: str, known: tuple[str, ...]) -> str:
-    """`name` itself where it is known, else an error that names the nearest."""
-    if name in known:
+def closest(what: str, name: str, allowed: tuple[str, ...]) -> str:
+    """`name` itself where it is allowed, else an error that names the nearest."""
+    if name in allowed:
         return name
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    near = difflib.get_close_matches(name, allowed, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(allowed)}"
     raise UnknownName(f"no {what} {name!r}: {hint}")
 
 

@@ -1,6 +1,6 @@
 """Values and contracts at the waist: Band, Sensor, Pair, Batch; Sharpener, Network, Transform, Objective.
 
-Arrays are NumPy arrays or torch tensors alike, channels first, in the sensor's own counts.
+Arrays are NumPy arrays or torch tensors alike, channels first, in the sensor's counts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Sensor:
-    """What is known of a sensor: its bands in file order, PAN to MS ratio, bit depth, PAN's MTF gain."""
+    """A sensor: its bands in file order, PAN to MS ratio, bit depth, PAN's MTF gain."""
 
     name: str
     title: str
@@ -74,7 +74,7 @@ class Pair:
     band, where the centre of MS pixel (0, 0) falls on the PAN grid, in PAN pixels (row, column): (r - 1)/2
     where the grids share corners, r/2 in the field's toolbox, 0 where they share centres. pan_valid
     [B, 1, H, W] and ms_valid [B, 1, h, w] are boolean, None where everything is valid. core (top, bottom,
-    left, right): the pixels that are the pair's own, in PAN pixels; what lies around is borrowed context.
+    left, right): the pixels that the pair stands for, in PAN pixels; what lies around is context.
     toolbox: interpolate with wrap-around borders, as the field's reference code does. origin: the scene's PAN pixel
     (row, column) that is the pair's first.
     """
@@ -124,12 +124,12 @@ class Sharpener(Protocol):
         ...
 
     def fit(self, scene: Iterable[Pair]) -> Self:
-        """What must be known of the whole scene, or itself. The scene comes as pairs whose cores tile it, as often as
-        one asks."""
+        """A copy with the statistics of the whole scene, or itself. The scene is pairs whose cores tile it, iterated
+        over as often as needed."""
         ...
 
     def __call__(self, pair: Pair) -> Array:
-        """The fused image [B, C, H, W] in the sensor's own counts."""
+        """The fused image [B, C, H, W] in the sensor's counts."""
         ...
 
     @property
@@ -173,7 +173,7 @@ class Network(Module):
     estimates: Literal["clean", "noise"] | None = None  # what a denoiser of diffusion answers, which counts whole steps
     # the same answer for processors, one band after the other; called with `core`, it may be zero elsewhere
     band_by_band: Callable[..., Tensor] | None = None
-    KEYS: Renaming = ()  # from the names in public checkpoints to its own
+    KEYS: Renaming = ()  # from the names in public checkpoints to those here
 
     def staged(self, *state: Any, **inputs: Any) -> tuple[Tensor, list[Any]]:
         """The answer, and what stages on the way to it estimate of the image: each has a mean and the variances
@@ -245,7 +245,7 @@ class Objective(Module):
     def losses(
         self, players: dict[str, Module], batch: Batch, rng: Generator | None = None, *, progress: float = 1.0
     ) -> Iterator[tuple[str, Tensor]]:
-        """One (player, loss) after the other; the loop steps each player on its loss before the next is made.
+        """One (player, loss) after the other; the loop steps each player on its loss before the next is computed.
 
         progress: the share of the training that is done, for whatever is turned up or down on its way.
         """

@@ -20,22 +20,21 @@ def load(
 ) -> Sharpener:
     """The sharpener of a method's name ("gsa"), a bundled model's name or a path that ends in .safetensors.
 
-    `options` are the method's own parameters (`load("brovey", guard=False)`); `device` is where a learned model
+    `options` are the method's parameters (`load("brovey", guard=False)`); `device` is where a learned model
     computes (several, "cuda:0,cuda:1", share the tiles of a scene; classical methods compute where their arrays are),
     `context` what a network that looks at the whole image sees around a tile (None: the whole image), `seed` that of
-    the noise where a model starts from noise, `runtime` who asks its network on a CPU (`panflow names runtimes`).
+    the noise where a model starts from noise, `runtime` the inference backend of its network on a CPU (`panflow names
+    runtimes`).
     """
     name = str(name or DEFAULT)
     if name.endswith(".safetensors"):
         if not Path(name).is_file():
-            raise MissingInput(
-                f"no model file {name}: expected a .safetensors file made by `panflow train` or `import`"
-            )
+            raise MissingInput(f"no model file {name}: expected a .safetensors file of `panflow train` or `import`")
         return _open_model(Path(name), device, context, seed, runtime)
     if name in registry.names("models"):
         return _open_model(registry.path("models", name), device, context, seed, runtime)
-    known = registry.names("methods") + registry.names("models")
-    return registry.get("methods", registry.closest("method", name, known)).Method(**options)
+    names = registry.names("methods") + registry.names("models")
+    return registry.get("methods", registry.closest("method", name, names)).Method(**options)
 
 
 def _open_model(path: Path, device: str, context: int | None, seed: int, runtime: str) -> Sharpener:

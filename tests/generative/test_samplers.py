@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from panflow.generative.noise import Noise
-from panflow.generative.samplers import ddim, ddpm, dpm_solver, euler, heun
+from panflow.generative.samplers import ddim, ddpm, dpm_solver, euler
 from panflow.generative.schedules import Schedule, cosine
 
 STD = 0.5  # of the Gaussian "images" of the diffusion tests
@@ -55,23 +55,21 @@ def flow_error(sampler, steps):
     ("error", "order"),
     [
         (lambda n: flow_error(euler, n), 1),
-        (lambda n: flow_error(heun, n), 2),
         (lambda n: diffusion_error(ddim, even_angles(n)), 1),
         (lambda n: diffusion_error(dpm_solver, even_logarithms(n)), 2),
     ],
-    ids=["euler", "heun", "ddim", "dpm_solver"],
+    ids=["euler", "ddim", "dpm_solver"],
 )
 def test_order_of_convergence(error, order):
     slope = math.log2(error(100) / error(200))
     assert slope == pytest.approx(order, abs=0.06)
 
 
-@pytest.mark.parametrize("sampler", [euler, heun])
-def test_straight_flow_needs_one_step(sampler):
+def test_straight_flow_needs_one_step():
     """A constant velocity is followed exactly, backwards in time too."""
     start, target = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
-    there = sampler(lambda x, t: target - start, start, torch.tensor([0.0, 1.0]))
-    back = sampler(lambda x, t: target - start, there, torch.tensor([1.0, 0.0]))
+    there = euler(lambda x, t: target - start, start, torch.tensor([0.0, 1.0]))
+    back = euler(lambda x, t: target - start, there, torch.tensor([1.0, 0.0]))
     torch.testing.assert_close(there, target)
     torch.testing.assert_close(back, start)
 

@@ -138,10 +138,10 @@ def test_any_bands_and_ratio_with_the_network_of_any_bands():
 
 
 def test_a_scene_that_does_not_fit_is_refused(pair):
-    with pytest.raises(InputError, match="made for 3 bands and the scene has 4"):
+    with pytest.raises(InputError, match="is for 3 bands and the scene has 4"):
         made({"name": "fusionnet", "bands": 3, "width": 4}).fit([pair])(pair)
     halved = replace(pair, ratio=(2.0, 2.0), pan=pair.pan[..., ::2, ::2], reference=None)
-    with pytest.raises(InputError, match="made for a ratio of 4"):
+    with pytest.raises(InputError, match="is for a ratio of 4"):
         made(fixed("pannet", width=4, blocks=1)).fit([halved])(halved)
     with pytest.raises(InputError, match=r"call fit\(\[pair\]\) first"):
         made(BANDWISE, PLAIN)(pair)

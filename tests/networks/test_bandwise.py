@@ -1,4 +1,4 @@
-"""The network of any number of bands: its reach, its symmetry, its start."""
+"""The network of any number of bands: its halo, its symmetry, its start."""
 
 import pytest
 import torch

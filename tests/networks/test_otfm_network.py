@@ -6,7 +6,7 @@ import torch
 from panflow.errors import InputError, UnknownName
 from panflow.networks._attention import by_shifts, by_tiles
 from panflow.networks._critic import Critic
-from panflow.networks.otfm import Network, reach
+from panflow.networks.otfm import Network, halo
 
 ATTENTION, CONV = ("attention",) * 3, ("conv",) * 3
 NARROW = {"widths": (8, 8, 8), "condition": 8, "head": 4}
@@ -127,7 +127,7 @@ def test_the_halo_is_honest(mixers):
         touched = pan.grad[0, 0].abs().sum(0).nonzero().flatten()
         reached += [place - touched.min().item(), touched.max().item() - place]
         pan.grad = None
-    assert max(reached) == network.halo == reach()
+    assert max(reached) == network.halo == halo()
 
 
 def test_tiles_at_multiples_of_8_equal_the_whole():

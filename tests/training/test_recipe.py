@@ -34,7 +34,7 @@ def test_a_typo_names_the_key_and_the_nearest(override, said):
         ("objective.name = 'regresion'", "no objective 'regresion': did you mean 'regression'"),
         ("transform.fitt = 'scene'", "'fitt': did you mean 'fit'"),
         ("objective.nrom = 'l2'", "objective regression: no key 'nrom': did you mean 'norm'"),
-        ("objective.norm = 'l3'", "no norm 'l3': known: l1, l2"),
+        ("objective.norm = 'l3'", "no norm 'l3': expected one of l1, l2"),
     ],
 )
 def test_a_typo_in_an_option_names_the_nearest_too(override, said):

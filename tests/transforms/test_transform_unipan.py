@@ -196,7 +196,7 @@ def test_sensor_fit():
     for pair in (ikonos, quickbird):
         own = Transform(m=50).fit([pair])
         assert torch.equal(opened.fit([pair]).pan(pair.pan), own.pan(pair.pan))
-    with pytest.raises(InputError, match=r"'geoeye1' \(it knows ikonos, quickbird\)"):
+    with pytest.raises(InputError, match=r"'geoeye1' \(it has ikonos, quickbird\)"):
         opened.fit([counts(13, sensor="geoeye1")])
 
 

@@ -16,7 +16,7 @@ Draw = Callable[[Tensor, int], Tensor]  # noise like an image [B, C, H, W], for 
 class Noise:
     """Standard normal noise of an image [B, C, H, W] whose first pixel is the scene's pixel `origin` (row, column).
 
-    The scene is a lattice of cells, each with a generator of its own, seeded by (seed, step, row, column of the cell):
+    The scene is a lattice of cells, each with a generator seeded by (seed, step, row, column of the cell):
     the noise of a window is cut from it. Step 0 is where a sampler starts, k what it adds in its k-th step.
     """
 

@@ -80,22 +80,9 @@ def _diffuse_back(denoise: Field, x: Tensor, schedule: Schedule, eta: float, fre
 
 def euler(velocity: Field, x: Tensor, times: Tensor, *, noise: Draw | None = None) -> Tensor:
     """x <- x + h v(x, t); one evaluation a step, order 1."""
-    for now, then in _steps(times):
+    for now, then in pairwise(times.tolist()):
         x = x + (then - now) * velocity(x, _batch(now, x))
     return x
-
-
-def heun(velocity: Field, x: Tensor, times: Tensor, *, noise: Draw | None = None) -> Tensor:
-    """x <- x + h/2 (v(x, t) + v(x + h v, t + h)); two evaluations a step, order 2."""
-    for now, then in _steps(times):
-        slope = velocity(x, _batch(now, x))
-        ahead = velocity(x + (then - now) * slope, _batch(then, x))
-        x = x + (then - now) / 2 * (slope + ahead)
-    return x
-
-
-def _steps(times: Tensor) -> list[tuple[float, float]]:
-    return list(pairwise(times.tolist()))
 
 
 def _batch(time: float, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 class Schedule:
     """x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, for steps i = 0 .. N-1 of rising noise [ddpm, eq. 4].
 
-    `alpha_bar` a [N], float64, falling from nearly 1; `times` [N]: the whole number that the network is told
+    `alpha_bar` a [N], float64, falling from nearly 1; `times` [N]: the whole number that the network gets
     at each step, i.e. where it lies on the schedule that the network was trained with.
     """
 
@@ -38,7 +38,7 @@ class Schedule:
     def respaced(self, steps: int, *, faithful_time: bool = False) -> "Schedule":
         """Keep every (N // steps)-th step from 0 on; their noise levels stay, the betas between them change.
 
-        `faithful_time` tells the network 0 .. steps-1 instead of the kept steps, as the released DDIF does
+        `faithful_time` hands the network 0 .. steps-1 instead of the kept steps, as the released DDIF does
         by mistake: it samples as if nearly without noise [ddif].
         """
         if not 1 <= steps <= len(self):

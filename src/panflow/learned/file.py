@@ -73,11 +73,11 @@ def open_model(
             texts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, RecursionError, OSError) as error:
-        raise InputError(f"{path} is no model file: expected safetensors made by panflow ({error})") from None
+        raise InputError(f"{path} is no model file: expected safetensors of panflow ({error})") from None
     if not isinstance(texts.get("recipe"), dict):
-        raise InputError(f"{path} holds no recipe: expected a model made by `panflow train` or `panflow import`")
+        raise InputError(f"{path} holds no recipe: expected a model of `panflow train` or `panflow import`")
     recipe = {RENAMED.get(key, key): value for key, value in texts["recipe"].items()}
-    what, info = f"model file {path}", texts.get("info")
+    what = f"model file {path}"
     try:
         fresh = build(recipe)
         sensor = _sensor(texts["sensor"]) if texts.get("sensor") else None
@@ -85,6 +85,7 @@ def open_model(
         raise type(error)(f"{what}: {error}") from None
     except (TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{what}: its sensor is not one that panflow writes ({error})") from None
+    info = texts.get("info")
     if not isinstance(info, dict):
         raise InputError(f"{what}: its info is {info!r}: expected what `panflow train` writes")
     take(fresh.network, _under("network.", tensors), what)
@@ -96,7 +97,8 @@ def _make(kind: str, part: str, section: Mapping[str, Any]) -> Any:
     """The class `part` of a kind's file, called with the section's options."""
     options = dict(section)
     name = options.pop("name")
-    make, what = getattr(registry.get(kind, name), part), f"{kind.removesuffix('s')} {name}"
+    make = getattr(registry.get(kind, name), part)
+    what = f"{kind.removesuffix('s')} {name}"
     options = arguments(make, options, what, RANGES)
     require_room(lambda: make(**options), what, options)
     return make(**options)

@@ -151,7 +151,7 @@ class Model(Sharpener):
         return replace(self, transform=transform, statistics=statistics, observed=sensor)
 
     def fitted_as(self, other: Self) -> Self:
-        """A copy fitted to the scene that another copy was fitted to, on its own device."""
+        """A copy fitted to the scene that another copy was fitted to, on this copy's device."""
         transform = deepcopy(other.transform).to(self.device)
         statistics = other.statistics
         if statistics is not None:
@@ -179,7 +179,7 @@ class Model(Sharpener):
         return Batch(view.pair, images, view.counts, view.unit)
 
     def __call__(self, pair: Pair) -> Array:
-        """The fused image [B, C, H, W] in the sensor's own counts, of the kind that the pair has.
+        """The fused image [B, C, H, W] in the sensor's counts, of the kind that the pair has.
 
         Of a pair with a core only what the core depends on is computed; the rest is zero.
         """
@@ -233,12 +233,12 @@ class Model(Sharpener):
         options = {"ratio": 4, **self.recipe["network"]}
         if options.get("bands", pair.bands) != pair.bands:
             raise InputError(
-                f"the model was made for {options['bands']} bands and the scene has {pair.bands}: choose its bands, or "
+                f"the model is for {options['bands']} bands and the scene has {pair.bands}: choose its bands, or "
                 "another model"
             )
         if "ms" in self.network.inputs and any(round(r) != options["ratio"] for r in pair.ratio):
             raise InputError(
-                f"the model was made for a ratio of {options['ratio']} and the scene has {pair.ratio[0]:g} x "
+                f"the model is for a ratio of {options['ratio']} and the scene has {pair.ratio[0]:g} x "
                 f"{pair.ratio[1]:g}: take another model"
             )
 

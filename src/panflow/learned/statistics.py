@@ -76,8 +76,9 @@ def statistics_of(moments: Moments) -> Statistics:
     c = moments.mean.shape[1] // 4
     ms, pan, fine_ms, fine_pan = (slice(k * c, (k + 1) * c) for k in range(4))
 
-    mean, cov = moments.mean, moments.cov
+    mean = moments.mean
     std = moments.std
+    cov = moments.cov
     divisor = xp.where(std > 0, std, xp.full_like(std, float("inf")))
     correlation = cov / divisor[:, :, None] / divisor[:, None, :]
 

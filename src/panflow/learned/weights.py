@@ -21,7 +21,8 @@ def require_finite(weights: Mapping[str, Tensor], what: str) -> None:
 def take(module: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
     """The weights go into the module. InputError where names, shapes or kinds differ, or one is not finite."""
     wanted = module.state_dict()
-    missing, strange = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
+    missing = sorted(wanted.keys() - weights.keys())
+    strange = sorted(weights.keys() - wanted.keys())
     if missing or strange:
         parts = [f"{word} {', '.join(keys[:3])}" for word, keys in (("lacks", missing), ("has", strange)) if keys]
         raise InputError(f"{what}: it {' and '.join(parts)} (another form? another number of blocks?)")
@@ -37,7 +38,7 @@ def take(module: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
 
 
 def take_tables(transform: nn.Module, tables: Mapping[str, Tensor], what: str) -> None:
-    """A transform's tables, which have the sizes that it was fitted with. InputError where they are not its own."""
+    """A transform's tables, which have the sizes that it was fitted with. InputError where they do not fit it."""
     require_finite(tables, what)
     try:
         transform.load_state_dict(dict(tables))

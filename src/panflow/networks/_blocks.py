@@ -19,8 +19,8 @@ def require(name: str, value: object, allowed: Collection[object], advice: str) 
 
 def without_autocast(x: Tensor) -> AbstractContextManager:
     """Around what must stay in full precision; the meta device, on which costs are counted, has no autocast."""
-    known = torch.amp.is_autocast_available(x.device.type)
-    return torch.autocast(x.device.type, enabled=False) if known else nullcontext()
+    available = torch.amp.is_autocast_available(x.device.type)
+    return torch.autocast(x.device.type, enabled=False) if available else nullcontext()
 
 
 def fuse_spectra(a: Tensor, b: Tensor, amplitude: nn.Module, phase: nn.Module) -> Tensor:

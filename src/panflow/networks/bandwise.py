@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from panflow import types
-from panflow.networks._joined import add_to, relu_of
+from panflow.networks._post_ops import conv_add_, conv_relu
 from panflow.ops.window import Core, grown
 
 PLANES = ("level", "low", "detail", "gentle_detail", "proportion", "local_gain", "local_correlation", "substitution")
 SCENE = ("sharpness", "fine_gain", "fine_correlation")
-SEEN = (*PLANES, "ms_up", *SCENE)  # what the stem sees of a band as it comes
+STEM = (*PLANES, "ms_up", *SCENE)  # inputs of a band that the stem takes as they come
 ENDS = 3  # maps that make up the answer
 STRIP = 96  # rows that the head takes at once, which stay in the cache
 
@@ -29,9 +29,9 @@ class Block(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         return self.second(self.first(h).relu_()).add_(h)
 
-    def joined(self, h: Tensor) -> Tensor:
+    def in_place(self, h: Tensor) -> Tensor:
         """The same in the place of h, without gradients."""
-        return add_to(h, self.second, relu_of(self.first, h))
+        return conv_add_(h, self.second, conv_relu(self.first, h))
 
 
 class Exchange(nn.Module):
@@ -69,7 +69,7 @@ class Network(types.Network, nn.Module):
         self.halo = 2 + sum(dilations) + len(dilations)
         late = dilations[len(dilations) // 2 :]
         self.late_halo = 1 + sum(late) + len(late)  # of what comes after bands have met
-        self.stem = nn.Conv2d(len(SEEN) + 5, width, 3, padding=1)
+        self.stem = nn.Conv2d(len(STEM) + 5, width, 3, padding=1)
         self.blocks = nn.ModuleList(Block(width, d) for d in dilations)
         self.exchange = Exchange(width)
         self.head = nn.Conv2d(width, ENDS, 3, padding=1)
@@ -101,21 +101,22 @@ class Network(types.Network, nn.Module):
 
         core: the part of the answer that is wanted; the rest is zero.
         """
-        dtype, middle = self.stem.weight.dtype, len(self.blocks) // 2
+        dtype = self.stem.weight.dtype
+        middle = len(self.blocks) // 2
         planes = [plane.expand(x.shape) for plane in _planes(x, t, pan, correlation, inputs)]
         members, bands, height, width = x.shape
         top, bottom, left, right = grown(core or (0, height, 0, width), self.late_halo, (height, width))
         rows, columns = slice(top, bottom), slice(left, right)  # that the second half needs
-        told = torch.empty(1, len(planes), height, width, dtype=dtype)
+        stacked = torch.empty(1, len(planes), height, width, dtype=dtype)
         answer = torch.zeros_like(inputs["detail"])
         for member in range(members):
             maps: list[Tensor] = []
             for band in range(bands):
                 for k, plane in enumerate(planes):
-                    told[0, k] = plane[member, band]
-                h = self.stem(told)
+                    stacked[0, k] = plane[member, band]
+                h = self.stem(stacked)
                 for block in self.blocks[:middle]:
-                    h = cast(Block, block).joined(h)
+                    h = cast(Block, block).in_place(h)
                 maps.append(h)
             mean = maps[0] / bands
             for h in maps[1:]:
@@ -124,7 +125,7 @@ class Network(types.Network, nn.Module):
             for band, h in enumerate(maps):
                 h = h[..., rows, columns] + met
                 for block in self.blocks[middle:]:
-                    h = cast(Block, block).joined(h)
+                    h = cast(Block, block).in_place(h)
                 a, b, c = self._ends(h)
                 place = member, band, rows, columns
                 injected = torch.addcmul(a, b + correlation[member, band], inputs["detail"][place])
@@ -150,4 +151,4 @@ def _planes(x: Tensor, t: Tensor, pan: Tensor, correlation: Tensor, inputs: dict
     """What the stem sees of a band, each [B, 1 or C, 1 or H, 1 or W]."""
     level = inputs["level"]
     shared = [level.mean(1, keepdim=True), pan, correlation, x, t.to(level).reshape(-1, 1, 1, 1)]
-    return [inputs[name] for name in SEEN] + shared
+    return [inputs[name] for name in STEM] + shared

@@ -68,10 +68,10 @@ class Descent(nn.Module):
         self.act = nn.PReLU(init=0.5)
 
     def forward(self, image: Tensor, u: Tensor, ms: Tensor, *memory: Tensor) -> tuple[Tensor, Tensor]:
-        known = torch.cat([image, *memory], 1)
-        back = self.act(self.upconv(ms - self.downconv(known)))
+        states = torch.cat([image, *memory], 1)
+        back = self.act(self.upconv(ms - self.downconv(states)))
         image = image - (self.alpha * back + self.beta * (image - u))
-        return image, torch.cat([known, image], 1)
+        return image, torch.cat([states, image], 1)
 
 
 class CrossAttention(nn.Module):

@@ -15,7 +15,7 @@ from panflow.errors import InputError
 from panflow.networks._attention import FORMS
 from panflow.registry import closest
 
-REACH = 3  # of a mixer, pixels at its own size
+RADIUS = 3  # of a mixer, pixels at its size
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class NeighbourhoodAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).chunk(3, dim=1)
-        return self.proj(FORMS[self.form](q, k, v, self.heads, 2 * REACH + 1))
+        return self.proj(FORMS[self.form](q, k, v, self.heads, 2 * RADIUS + 1))
 
 
 class GatedConv(nn.Module):
@@ -77,7 +77,7 @@ class GatedConv(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.enter = nn.Conv2d(width, 2 * width, 1)
-        self.spread = nn.Conv2d(width, width, 2 * REACH + 1, padding=REACH, groups=width)
+        self.spread = nn.Conv2d(width, width, 2 * RADIUS + 1, padding=RADIUS, groups=width)
         self.out = nn.Conv2d(width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -204,7 +204,7 @@ class Network(types.Network, nn.Module):
 
             return Stage([Block(width, c, mixer(), paper_order) for _ in range(2)])
 
-        self.halo = reach()
+        self.halo = halo()
         self.embed = nn.Sequential(nn.Conv2d(bands + 1, c, 3, padding=1), nn.GELU(), nn.Conv2d(c, c, 1))
         self.scale = nn.Parameter(torch.ones(c, 1, 1))
         self.shift = nn.Parameter(torch.zeros(c, 1, 1))
@@ -236,15 +236,15 @@ class Network(types.Network, nn.Module):
         return self.head(h)
 
 
-def reach() -> int:
+def halo() -> int:
     """PAN pixels that an answer can depend on, over its places in a cell of 8 x 8: two blocks a stage, 3 x 3 ends."""
-    stage = 2 * REACH
-    found = []
+    stage = 2 * RADIUS
+    halos = []
     for place in range(8):
         low, high = place - 2, place + 2
         for _ in range(3):
             low, high = low // 2 - stage, high // 2 + stage
         for _ in range(3):
             low, high = 2 * low - stage, 2 * high + 1 + stage
-        found.append(max(place - low, high - place) + 1)
-    return max(found)
+        halos.append(max(place - low, high - place) + 1)
+    return max(halos)

@@ -47,11 +47,11 @@ class Network(types.Network, nn.Module):
             self.up = nn.Sequential(
                 *(nn.ConvTranspose2d(bands, bands, 3, 2, padding=1, output_padding=1) for _ in range(steps))
             )
-            reach = ratio - 1  # 1 + 2 + ... PAN pixels beyond the MS pixel's own
+            halo = ratio - 1  # 1 + 2 + ... PAN pixels beyond those of the MS pixel
         else:
             self.up = nn.ConvTranspose2d(bands, bands, 2 * ratio, ratio, padding=ratio // 2)
-            reach = 2 * ratio + ratio // 2  # two MS pixels of the mean, half of one of the kernel
-        self.halo = reach + 2 + 2 * blocks
+            halo = 2 * ratio + ratio // 2  # two MS pixels of the mean, half of one of the kernel
+        self.halo = halo + 2 + 2 * blocks
         if form == "original":
             initialise(self)  # leaves transposed convolutions as torch makes them
 

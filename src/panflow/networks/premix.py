@@ -57,7 +57,7 @@ class Network(types.Network, nn.Module):
         require("mask", mask, MASKS, "choose one of these")
         width, blocks = width or FORMS[form][0], blocks or FORMS[form][1]
         self.predicts = "residual"
-        self.halo = None  # CLAHE tables are made of the whole image
+        self.halo = None  # CLAHE tables are of the whole image
         self.stages = nn.ModuleList(
             nn.ModuleList(SubModel(bands, width, blocks, scale, MASKS[mask], threshold) for scale in range(3))
             for _ in range(3)

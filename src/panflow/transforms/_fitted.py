@@ -51,7 +51,7 @@ class Fitted(types.Transform, nn.Module):
     """A transform that rests on statistics of MS and PAN: tables `ms` [B or 1, C, S], `pan` [B or 1, 1, S] and
     `unit` [B or 1, C or 1, 1], kept as buffers named "ms_all" or, one set for each sensor, "ms_worldview2".
 
-    fit: "scene" (every scene by its own pixels), "train" (by those of the training set) or "sensor" (by those of the
+    fit: "scene" (every scene by its pixels), "train" (by those of the training set) or "sensor" (by those of the
     training set that came from the same sensor).
     """
 
@@ -70,9 +70,9 @@ class Fitted(types.Transform, nn.Module):
 
     def table(self, kind: str) -> Tensor:
         """The table in use."""
-        if (found := self._buffers.get(f"{kind}_{self.key}")) is None:
+        if (table := self._buffers.get(f"{kind}_{self.key}")) is None:
             raise InputError("the transform has seen no pixels yet: fit it to a scene first")
-        return found
+        return table
 
     def unit(self) -> Tensor:
         """Counts per unit of the network's residual answer, [B or 1, C or 1, 1, 1], float32."""
@@ -81,8 +81,8 @@ class Fitted(types.Transform, nn.Module):
     def learn(self, pairs: Iterable[Pair]) -> Self:
         """Takes the tables of the modes "train" and "sensor" from a training set, in place; members are pooled."""
         if self.mode != "scene":
-            for sensor, found in self._gather(pairs, by_sensor=self.mode == "sensor", pooled=True).items():
-                self._keep(sensor, found)
+            for sensor, tables in self._gather(pairs, by_sensor=self.mode == "sensor", pooled=True).items():
+                self._keep(sensor, tables)
         return self
 
     def fit(self, scene: Iterable[Pair]) -> Self:
@@ -100,8 +100,8 @@ class Fitted(types.Transform, nn.Module):
         return fitted
 
     def _wanted(self, key: str) -> str:
-        known = sorted(name.removeprefix("ms_") for name in self._buffers if name.startswith("ms_"))
-        return "any sensor" if key == ALL else f"the sensor {key!r} (it knows {', '.join(known) or 'none'})"
+        sensors = sorted(name.removeprefix("ms_") for name in self._buffers if name.startswith("ms_"))
+        return "any sensor" if key == ALL else f"the sensor {key!r} (it has {', '.join(sensors) or 'none'})"
 
     def _gather(self, pairs: Iterable[Pair], by_sensor: bool, pooled: bool) -> dict[str, dict[str, np.ndarray]]:
         """Tables by sensor's name (or ALL), in one pass."""

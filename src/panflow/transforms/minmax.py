@@ -11,13 +11,13 @@ class Range:
     """Smallest and largest value, [K, 2]."""
 
     def __init__(self) -> None:
-        self.found: list[np.ndarray] = []
+        self.ranges: list[np.ndarray] = []
 
     def add(self, values: np.ndarray) -> None:
-        self.found.append(np.stack([values.min(axis=1), values.max(axis=1)], axis=1))
+        self.ranges.append(np.stack([values.min(axis=1), values.max(axis=1)], axis=1))
 
     def result(self) -> np.ndarray:
-        low, high = np.moveaxis(np.stack(self.found).astype(np.float64), -1, 0)
+        low, high = np.moveaxis(np.stack(self.ranges).astype(np.float64), -1, 0)
         return np.stack([low.min(axis=0), high.max(axis=0)], axis=1)
 
 
@@ -35,7 +35,8 @@ class Transform(Fitted):
 
     def _bounds(self, x: Tensor, kind: str) -> tuple[Tensor, Tensor]:
         table = self.table(kind)
-        low, width = table[..., 0], table[..., 1] - table[..., 0]
+        low = table[..., 0]
+        width = table[..., 1] - low
         return spread(low, x), spread(width.masked_fill(width == 0, 1.0), x)
 
     def ms(self, x: Tensor) -> Tensor:

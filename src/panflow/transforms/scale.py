@@ -36,9 +36,7 @@ class Transform(types.Transform, nn.Module):
 
     def unit(self) -> Tensor:
         if self.bits is None and not self.peak.any():
-            raise InputError(
-                "the transform knows no bit depth yet: give `bits`, or fit it to a scene of a known sensor"
-            )
+            raise InputError("the transform has no bit depth yet: give `bits`, or fit it to a scene")
         return self.peak
 
     def ms(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""UniPAN: every band and PAN through its own quantile map, so that all sensors look alike [unipan]."""
+"""UniPAN: every band and PAN through a quantile map, so that all sensors look alike [unipan]."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Quantiles:
 
     def result(self) -> np.ndarray:
         rows = np.sort(self.values, axis=1).astype(np.float64)  # much faster than to look for m quantiles
-        known = np.arange(rows.shape[1])
-        wanted = np.linspace(0, len(known) - 1, self.m)
-        found = [np.interp(wanted, known, row) for row in rows]
-        return np.maximum.accumulate(found, axis=1)  # rounding must not break the order
+        places = np.arange(rows.shape[1])
+        wanted = np.linspace(0, len(places) - 1, self.m)
+        quantiles = [np.interp(wanted, places, row) for row in rows]
+        return np.maximum.accumulate(quantiles, axis=1)  # rounding must not break the order
 
 
 def rank(x: Tensor, quantiles: Tensor) -> Tensor:
@@ -54,7 +54,8 @@ def rank(x: Tensor, quantiles: Tensor) -> Tensor:
     interpolation from the left and from the right, Eq. 8); 0 and 1 at and beyond the ends; NaN stays.
     """
     quantiles = quantiles.contiguous()
-    x, m = x.to(quantiles.dtype).contiguous(), quantiles.shape[-1]
+    m = quantiles.shape[-1]
+    x = x.to(quantiles.dtype).contiguous()
     first = torch.searchsorted(quantiles, x, right=False).clamp_max(m - 1)  # the first quantile >= x
     above = quantiles.gather(-1, first)
     tied = torch.searchsorted(quantiles, quantiles, right=True) - 1  # the last quantile that equals each
@@ -79,7 +80,7 @@ def value(levels: Tensor, quantiles: Tensor) -> Tensor:
 class Transform(Fitted):
     """Quantile maps of MS (per band) and PAN to U(0, 1) or N(0, 1), on any device.
 
-    fit: "scene" (the default: every scene by its own quantiles), "train" (the published code: the training set's
+    fit: "scene" (the default: every scene by its quantiles), "train" (the published code: the training set's
     map on whatever comes) or "sensor". n: pixels sampled (with `seed`), m: quantiles, target: "uniform" or
     "normal" (cut at +-5.2). unit: "range" (of every band of MS, from its 5 % to its 95 % quantile) or "bits"
     (2**bits - 1, by which the published code also divides the counts before anything else).
@@ -111,7 +112,7 @@ class Transform(Fitted):
     def fit(self, scene: Iterable[Pair]) -> Self:
         fitted = super().fit(scene)
         if self.mode == "train" and self.unit_mode == "bits":
-            # the published code divides by each sensor's own peak before it maps
+            # the published code divides by each sensor's peak before it maps
             share = peak(next(iter(scene)).sensor.bits) / fitted.table("unit")
             for name, table in list(fitted.named_buffers()):
                 setattr(fitted, name, table * share)
@@ -142,14 +143,15 @@ class Transform(Fitted):
         return torch.special.ndtri(levels).clamp(-end, end).to(out)
 
     def _map(self, x: Tensor, kind: str) -> Tensor:
-        table, flat = self.table(kind), x.flatten(2)
+        table = self.table(kind)
+        flat = x.flatten(2)
         out = x.dtype if x.is_floating_point() else torch.float32
-        low, high = math.floor(table.min()), math.ceil(table.max()) + 1  # one count beyond the end speaks for all
+        low, high = math.floor(table.min()), math.ceil(table.max()) + 1  # one count beyond the end stands for all
         counts = high - low + 1
         if counts <= min(TABLE, flat.shape[-1]) and bool((flat == flat.round()).all()):
             every = torch.arange(low, high + 1, dtype=table.dtype, device=table.device)
-            known = self._exact(every.expand(*table.shape[:2], -1), table, out)
-            levels = _expanded(known, x).gather(-1, flat.clamp(low, high).long() - low)
+            levels_of = self._exact(every.expand(*table.shape[:2], -1), table, out)
+            levels = _expanded(levels_of, x).gather(-1, flat.clamp(low, high).long() - low)
         else:
             levels = self._exact(flat, _expanded(table, x), out)
         return levels.unflatten(-1, x.shape[-2:])

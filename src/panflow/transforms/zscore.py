@@ -14,13 +14,13 @@ class MeanStd:
     """Mean and standard deviation, [K, 2]."""
 
     def __init__(self) -> None:
-        self.found: list[Moments] = []
+        self.moments: list[Moments] = []
 
     def add(self, values: np.ndarray) -> None:
-        self.found.append(measure(values[None, :, None, :]))
+        self.moments.append(measure(values[None, :, None, :]))
 
     def result(self) -> np.ndarray:
-        total = reduce(Moments.merge, self.found)
+        total = reduce(Moments.merge, self.moments)
         return np.stack([total.mean[0], total.std[0]], axis=1)
 
 

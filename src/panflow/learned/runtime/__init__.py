@@ -20,7 +20,7 @@ def backend(name: str, network: Network, evaluations: int = 1) -> Backend:
 
     "auto" is what measured fastest and holds the quality (docs/evidence/runtimes.md): bfloat16 where the processor
     computes in it and the network has a form for it (`band_by_band`, which ends in float32), else plain torch, since
-    networks that were not made for bfloat16 lose up to 3 % in SAM by it.
+    networks without such a form lose up to 3 % in SAM by it.
     Raises UnknownName, and MissingInput for a backend that is not installed.
     """
     registry.closest("runtime", name, names())

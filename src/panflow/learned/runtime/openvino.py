@@ -1,4 +1,4 @@
-"""OpenVINO: compiles a network for the processor; in bfloat16 where it has that and the network is made for it."""
+"""OpenVINO: compiles a network for the processor; in bfloat16 where it has that and the network a form for it."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
