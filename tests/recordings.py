@@ -22,7 +22,7 @@ REAL = {
     if IMAGERY
 }
 SENSORS = {"WV2": "worldview2", "WV3": "worldview3", "IKONOS": "ikonos"}  # as the toolbox names them
-TOOLBOX = {"phase": "toolbox"}  # how a caller asks for the toolbox's geometry and arithmetic
+TOOLBOX = {"phase": "toolbox", "arithmetic": "toolbox"}  # how a caller asks for the toolbox's geometry and arithmetic
 METHODS = {  # method -> name in the recordings
     "exp": "EXP",
     "brovey": "Brovey",

@@ -1,5 +1,7 @@
 """Pairs of a caller's arrays: phase, ratio, shapes, nodata."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +70,13 @@ def test_nan_is_nodata_in_either():
     expected[8:12, 12:16] = expected[0, 0] = False
     assert np.array_equal(pair.pan_valid[0, 0], expected)
     assert np.isfinite(pair.ms).all() and np.isfinite(pair.pan).all()
+
+
+def test_phase_says_where_ms_lies_and_arithmetic_how_it_is_computed():
+    pan, ms = np.ones((40, 40)), np.ones((3, 10, 10))
+    for phase, arithmetic in product(("corner", "toolbox"), ("standard", "toolbox")):
+        pair = make_pair(pan, ms, phase=phase, arithmetic=arithmetic)
+        assert pair.toolbox == (arithmetic == "toolbox")
+        assert pair.phase[0] == ((2.0, 2.0) if phase == "toolbox" else (1.5, 1.5))
+    with pytest.raises(InputError, match="arithmetic 'matlab' is unknown: expected standard or toolbox"):
+        make_pair(pan, ms, arithmetic="matlab")

@@ -19,6 +19,7 @@ def sharpen(
     method: str | Path | Sharpener | None = None,
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
+    arithmetic: str = "standard",
 ) -> Any:
     """The sharpened image of a pair of arrays, in the sensor's own counts.
 
@@ -26,11 +27,12 @@ def sharpen(
     DataArrays. Returns the same kind and floating type, [C, H, W] or [B, C, H, W]; integers give float32,
     unrounded; NaN marks nodata. method: a name, a model file or a sharpener; sensor: a name or a Sensor
     (None: generic); phase: where MS pixel (0, 0) is centred on the PAN grid: "corner", "toolbox", "centre", a
-    number or (y, x) in PAN pixels. Computed in float64.
+    number or (y, x) in PAN pixels; arithmetic: "toolbox" computes as the field's MATLAB toolbox does (borders that wrap
+    around, no guards, filters as they are), for pairs that come from it, with phase="toolbox". Computed in float64.
 
     Raises InputError, GeometryError or UnknownName.
     """
-    pair = make_pair(pan, ms, sensor, phase)
+    pair = make_pair(pan, ms, sensor, phase, arithmetic=arithmetic)
     sharpener = method if callable(method) else zoo.load(method)
     fused = sharpener.fit([pair])(pair)
     if pair.pan_valid is not None:
@@ -57,12 +59,19 @@ def _wrap(fused: Any, pan: Any, ms: Any) -> Any:
     return xarray.DataArray(fused, dims=dims, coords=coords, attrs=ms.attrs, name=ms.name)
 
 
-def degrade(pan: Any, ms: Any, *, sensor: str | Sensor | None = None, phase: Any = "corner") -> Pair:
+def degrade(
+    pan: Any,
+    ms: Any,
+    *,
+    sensor: str | Sensor | None = None,
+    phase: Any = "corner",
+    arithmetic: str = "standard",
+) -> Pair:
     """Wald's protocol: the reduced pair with `pan`, `ms`, `reference` and `phase`, batch axis as given, float64.
 
     Arguments as for `sharpen`. Raises InputError where MS is smaller than the ratio.
     """
-    pair = make_pair(pan, ms, sensor, phase)
+    pair = make_pair(pan, ms, sensor, phase, arithmetic=arithmetic)
     try:
         reduced = wald(pair)
     except ValueError as error:

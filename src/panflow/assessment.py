@@ -20,6 +20,7 @@ def assess(
     indices: Choice = None,
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
+    arithmetic: str = "standard",
     cut: int = 0,
     double: bool = True,
 ) -> dict[str, float]:
@@ -28,14 +29,14 @@ def assess(
     fused [C, H, W] or [B, C, H, W] in counts; reference of the same shape and, or, pan [H, W] and ms [C, h, w]:
     NumPy arrays, torch tensors or xarray DataArrays, all of one kind. NaN marks nodata, which counts nowhere.
 
-    indices: None (all that the inputs allow), a set ("toolbox", "otfm", "unipan"), names, {name: options} or
-    {label: index}. sensor: MTF gains, bit depth and, where there is no pair, ratio. phase: as for `sharpen`. cut:
-    pixels taken off before a comparison with the reference (the toolbox's dim_cut: 0, 11, 21, 30 are used).
-    double: compute in float64 or float32.
+    indices: None (all that the inputs allow), a set ("toolbox", "otfm", "unipan"), names, {name: options} or {label:
+    index}. sensor: MTF gains, bit depth and, where there is no pair, ratio. phase, arithmetic: as for `sharpen`. cut:
+    pixels taken off before a comparison with the reference (the toolbox's dim_cut: 0, 11, 21, 30 are used). double:
+    compute in float64 or float32.
 
     Raises InputError where an input is missing or shapes differ, UnknownName, GeometryError.
     """
-    case = make_case(fused, pan, ms, reference, sensor=sensor, phase=phase, double=double)
+    case = make_case(fused, pan, ms, reference, sensor=sensor, phase=phase, arithmetic=arithmetic, double=double)
     values = measure(case, choose(indices, inputs_of(case)), cut)
     return {label: float(namespace(value).mean(value)) for label, value in values.items()}
 
@@ -49,13 +50,14 @@ def maps(
     indices: Choice = None,
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
+    arithmetic: str = "standard",
     double: bool = True,
 ) -> dict[str, Any]:
     """Where the quality is good and where not: {index: [H, W]} (batched: [B, H, W]) of every index that is local.
 
     Arguments as for `assess`. nan where an index is not defined; the reprojection indices are on the MS grid.
     """
-    case = make_case(fused, pan, ms, reference, sensor=sensor, phase=phase, double=double)
+    case = make_case(fused, pan, ms, reference, sensor=sensor, phase=phase, arithmetic=arithmetic, double=double)
     _, close = open_image(fused, "fused", single_band=False)
     local = {label: index for label, index in choose(indices, inputs_of(case)).items() if hasattr(index, "map")}
     return {label: close(index.map(case)) for label, index in local.items()}
@@ -82,6 +84,7 @@ def make_case(
     *,
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
+    arithmetic: str = "standard",
     double: bool = True,
 ) -> Case:
     """A Case of arrays as callers have them; nodata masked and filled. Raises as `assess` does."""
@@ -100,7 +103,7 @@ def make_case(
         reference = as_float(reference, double=double)
     pair: Any = None
     if pan is not None:
-        pair = make_pair(pan, ms, sensor, phase, double=double)
+        pair = make_pair(pan, ms, sensor, phase, arithmetic=arithmetic, double=double)
         _same_kind(fused, pair.ms, "pan and ms")
         expected = (*pair.ms.shape[:2], *pair.size)
         if tuple(fused.shape) != expected:

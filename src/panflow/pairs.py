@@ -11,6 +11,7 @@ from panflow.errors import GeometryError, InputError
 from panflow.types import YX, Array, Pair, Sensor
 
 PHASES = ("corner", "toolbox", "centre")
+ARITHMETICS = ("standard", "toolbox")
 
 
 def phase_of(phase: str | float | Sequence, ratio: YX, bands: int) -> tuple[YX, ...]:
@@ -48,11 +49,25 @@ def sensor_of(sensor: str | Sensor | None, bands: int) -> Sensor:
     return sensors.fit_bands(found, bands)
 
 
+def is_toolbox(arithmetic: str) -> bool:
+    """Whether a pair is computed as the field's MATLAB toolbox does. Raises InputError where the name is unknown."""
+    if arithmetic not in ARITHMETICS:
+        raise InputError(f"arithmetic {arithmetic!r} is unknown: expected {' or '.join(ARITHMETICS)}")
+    return arithmetic == "toolbox"
+
+
 def make_pair(
-    pan: Any, ms: Any, sensor: str | Sensor | None = None, phase: Any = "corner", *, double: bool = True
+    pan: Any,
+    ms: Any,
+    sensor: str | Sensor | None = None,
+    phase: Any = "corner",
+    *,
+    arithmetic: str = "standard",
+    double: bool = True,
 ) -> Pair:
     """A Pair [B, ...] of arrays as callers have them, in float64 (or float32) for the computation.
 
+    phase: where MS lies (`phase_of`); arithmetic: "standard", or "toolbox", as the field's MATLAB toolbox computes.
     NaN pixels count as nodata. Raises InputError or GeometryError where shapes do not fit.
     """
     pan, _ = open_image(pan, "pan", single_band=True)
@@ -77,7 +92,7 @@ def make_pair(
         ratio,
         phase_of(phase, ratio, bands),
         sensor_of(sensor, bands),
-        toolbox=isinstance(phase, str) and phase == "toolbox",
+        toolbox=is_toolbox(arithmetic),
     )
     return with_validity(pair, _finite(pan), _finite(ms))
 

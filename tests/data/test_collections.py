@@ -21,7 +21,8 @@ def root(tmp_path_factory):
     """pan.h5 with 5 tiles of 64 by the toolbox's protocol, 8 bands; nbu/ with 10 tiles, PAN 128, 8 bands."""
     root = tmp_path_factory.mktemp("collections")
     places = [synthetic.scene(256, load("worldview3"), seed=seed) for seed in range(5)]
-    tiles = [wald(panflow.pairs.make_pair(p.pan, p.ms, "worldview3", "toolbox")) for p in places]
+    toolbox = {"phase": "toolbox", "arithmetic": "toolbox"}
+    tiles = [wald(panflow.pairs.make_pair(p.pan, p.ms, "worldview3", **toolbox)) for p in places]
     with h5py.File(root / "train.h5", "w") as file:
         for key, name in (("pan", "pan"), ("ms", "ms"), ("gt", "reference")):
             file[key] = np.concatenate([getattr(tile, name) for tile in tiles])

@@ -1,6 +1,6 @@
 """Mathematics of the indices: invariances, symmetries, closed forms."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -138,9 +138,10 @@ def test_reflectances_are_not_rounded():
 
 def test_interpolated_ms_has_no_spectral_distortion():
     pan, ms = images(8, size=(64, 64))[0, 0], images(9, size=(16, 16))[0]
-    for phase in ("corner", "toolbox"):
-        fused = panflow.sharpen(pan, ms, method="exp", phase=phase)
-        assert panflow.assess(fused, pan, ms, indices="d_lambda", phase=phase)["d_lambda"] == 0
+    for phase, arithmetic in product(("corner", "toolbox"), ("standard", "toolbox")):
+        how = {"phase": phase, "arithmetic": arithmetic}
+        fused = panflow.sharpen(pan, ms, method="exp", **how)
+        assert panflow.assess(fused, pan, ms, indices="d_lambda", **how)["d_lambda"] == 0
 
 
 def test_an_image_made_of_pan_follows_it():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from recordings import TOOLBOX
 
 import panflow
 from panflow.cli.import_ import command
@@ -114,7 +115,7 @@ def test_published_accuracy(shared, tmp_path, name):
     save(import_checkpoint(path, name, 8, sensor=SENSOR), tmp_path / "m.safetensors")
     with np.load(shared / "golden/networks/inputs/wv2_rr8.npz") as arrays:
         pan, ms, reference = (np.atleast_3d(arrays[key]).transpose(2, 0, 1) * 2047.0 for key in ("pan", "ms", "gt"))
-    fused = panflow.sharpen(pan, ms, method=tmp_path / "m.safetensors", sensor="worldview2", phase="toolbox")
+    fused = panflow.sharpen(pan, ms, method=tmp_path / "m.safetensors", sensor="worldview2", **TOOLBOX)
     found = panflow.assess(fused, reference=reference, indices=("sam", "ergas"), sensor="worldview2")
     assert (found["sam"], found["ergas"]) == pytest.approx(PUBLISHED[name], abs=0.002)
 

@@ -207,6 +207,17 @@ def test_source_pairs_are_the_scene(files):
     source.close()
 
 
+def test_the_toolbox_arithmetic_takes_the_whole_scene(files, monkeypatch):
+    pan, ms, _ = drawn()
+    monkeypatch.setattr(engine, "BLOCK", 64)
+    fused, report = run(files, arithmetic="toolbox", dtype="float32")
+    arrays = {"method": "mtf_glp_fs", "sensor": "ikonos"}
+    close(fused, panflow.sharpen(pan.astype(float), ms.astype(float), arithmetic="toolbox", **arrays))
+    plain = panflow.sharpen(pan.astype(float), ms.astype(float), **arrays)
+    assert np.abs(fused[:, :4] - plain[:, :4]).max() > 1, "borders that wrap around show the far edge"
+    assert "the toolbox's arithmetic takes the whole image" in report.warnings[-1]
+
+
 # bands -----------------------------------------------------------------------------------------------------------
 
 

@@ -141,7 +141,7 @@ def _part(data: Data, images: dict[str, geotiff.Image], window: tuple[int, int, 
     pan, ms = cut["pan"], cut["ms"]
     chosen = list(data.bands) or list(range(len(ms.bands)))
     sensor = sensors.fit_bands(sensors.load(data.sensor), len(ms.bands)).select(chosen)
-    pair = make_pair(_f64(pan.bands), _f64(ms.bands[chosen]), sensor, data.phase)
+    pair = make_pair(_f64(pan.bands), _f64(ms.bands[chosen]), sensor, data.phase, arithmetic=data.arithmetic)
     masks = (None if image.valid.all() else image.valid[None, None] for image in (pan, ms))
     pair = with_validity(pair, *masks)
     if "reference" in cut:

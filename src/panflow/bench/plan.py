@@ -47,10 +47,10 @@ class Data:
     """Images to be sharpened. name: of their table; several sets may share one, as reduced and full files do.
 
     collection: ready pairs of PanCollection or NBU; folder: one with pan.tif, ms.tif and perhaps reference.tif;
-    neither: drawn scenes of `size` PAN pixels. bands: those to take; phase: as `panflow.sharpen` takes it. window
-    (top, left, height, width), tile and step: in MS pixels, of the images as they are; a window is cut into tiles that
-    begin `step` apart (0: side by side). count: images at most (0: all). protocols: "reduced" (Wald's, where the set
-    has no reference) and "full".
+    neither: drawn scenes of `size` PAN pixels. bands: those to take; phase, arithmetic: as `panflow.sharpen` takes
+    them. window (top, left, height, width), tile and step: in MS pixels, of the images as they are; a window is cut
+    into tiles that begin `step` apart (0: side by side). count: images at most (0: all). protocols: "reduced" (Wald's,
+    where the set has no reference) and "full".
     """
 
     name: str
@@ -60,6 +60,7 @@ class Data:
     size: Annotated[int, Range(64, 2**14)] = 256
     bands: tuple[Annotated[int, Range(0, 1000)], ...] = ()
     phase: str | YX = "corner"
+    arithmetic: str = "standard"
     window: tuple[int, int, int, int] = (0, 0, 0, 0)
     tile: Natural = 0
     step: Natural = 0

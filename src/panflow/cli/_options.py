@@ -41,6 +41,15 @@ def scene(command: F) -> F:
     return command
 
 
+arithmetic = click.option(
+    "--arithmetic",
+    type=click.Choice(("standard", "toolbox")),
+    default="standard",
+    show_default=True,
+    help="toolbox: to the digit as the field's MATLAB toolbox computes, artefacts included.",
+)
+
+
 def mib(size: str | None) -> float | None:
     """MiB of "512", "512MiB", "2GB" ..."""
     if size is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from panflow.cli._options import mib, names, scene
+from panflow.cli._options import arithmetic, mib, names, scene
 from panflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     help="toolbox, otfm, unipan, or names of `panflow names indices`.",
 )
 @scene
+@arithmetic
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Also write the indices as CSV.")
 @click.option("--maps", type=click.Path(path_type=Path), help="A folder for maps: pictures (.png) and arrays (.npy).")
 @click.option("--overwrite", is_flag=True, help="Replace the CSV file and the maps where they exist.")

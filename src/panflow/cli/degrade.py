@@ -7,13 +7,14 @@ from dataclasses import asdict
 
 import click
 
-from panflow.cli._options import scene
+from panflow.cli._options import arithmetic, scene
 from panflow.errors import InputError
 
 
 @click.command("degrade", short_help="Reduce a pair by Wald's protocol, so that there is a truth.")
 @click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...] OUTDIR")
 @scene
+@arithmetic
 @click.option("--overwrite", is_flag=True, help="Replace the files where they exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object.")
 def command(files, as_json, **options) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from panflow.cli._options import mib
+from panflow.cli._options import arithmetic, mib, scene
 from panflow.errors import InputError
 from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 
@@ -18,16 +18,8 @@ if TYPE_CHECKING:
 @click.command("sharpen", short_help="Sharpen a scene: PAN and MS files in, a file on the PAN grid out.")
 @click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...] OUT | SCENE OUT")
 @click.option("--method", "-m", help="A method, a bundled model or a model file (`panflow names methods`).")
-@click.option("--sensor", default="auto", show_default=True, help="A name of `panflow names sensors`, or auto.")
-@click.option("--bands", metavar="NAME,...", help="Band names where files lack them, e.g. red,green,blue,nir.")
-@click.option(
-    "--register",
-    default="auto",
-    show_default=True,
-    metavar="auto|off|DY,DX",
-    help="Correct a confident offset of MS, trust the georeferencing, or set the offset in PAN pixels (rows, columns).",
-)
-@click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare.")
+@scene
+@arithmetic
 @click.option("--dtype", help="Type of the result, e.g. uint16 or float32.  [default: as MS]")
 @click.option("--format", type=click.Choice(FORMATS), help="[default: cog where OUT ends in .tif, else gtiff]")
 @click.option("--compress", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True)
@@ -73,15 +65,14 @@ def command(
     from panflow.scene.sharpen import sharpen_file
 
     *inputs, out = files
-    scene = _scene(inputs)
-    named = tuple(name.strip() for name in bands.split(",")) if bands else scene.bands
+    given = _scene(inputs)
     with progress_bar(quiet or as_json) as progress:
         report = sharpen_file(
-            scene.pan,
-            scene.ms,
+            given.pan,
+            given.ms,
             out,
-            bands=named,
-            tags=scene.tags,
+            bands=bands or given.bands,
+            tags=given.tags,
             profile=Profile(dtype, format, compress, level, overviews),
             max_memory=mib(max_memory),
             progress=progress,
@@ -91,7 +82,7 @@ def command(
         from panflow.scene.quicklook import quicklook_file
 
         shift = report.shift_pixels if report.shift_applied else (0.0, 0.0)
-        quicklook_file(out, scene.pan, scene.ms, quicklook, shift=shift, name=report.method)
+        quicklook_file(out, given.pan, given.ms, quicklook, shift=shift, name=report.method)
     show(report, as_json, quiet)
 
 

@@ -17,7 +17,8 @@ class Scene:
     pan: a file; ms: files or `file,band=n` picks; bands: names of the MS bands, where the files do not name them; tags:
     metadata of the sensor besides those in the files; sensor: a name, a Sensor, or "auto", by the metadata; register:
     "auto" corrects a confident offset of MS, "off" trusts the georeferencing, "DY,DX" or a pair sets the offset in PAN
-    pixels (rows, columns); nodata: a value that counts as nodata besides what the files declare.
+    pixels (rows, columns); nodata: a value that counts as nodata besides what the files declare; arithmetic:
+    "standard", or "toolbox", as the field's MATLAB toolbox computes.
     """
 
     pan: str
@@ -27,6 +28,7 @@ class Scene:
     sensor: str | Sensor = "auto"
     register: str | YX = "auto"
     nodata: float | None = None
+    arithmetic: str = "standard"
 
     @classmethod
     def of(

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil
 from pathlib import Path
@@ -26,7 +26,7 @@ from panflow.files.grid import Grid, Placement, place
 from panflow.files.scene import Scene
 from panflow.ops.resample import REACH
 from panflow.ops.window import Core, grown, ms_window, window
-from panflow.pairs import with_validity
+from panflow.pairs import is_toolbox, with_validity
 from panflow.types import YX, Pair, Sensor
 
 CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read once
@@ -154,6 +154,7 @@ class Source:
     def __init__(self, scene: Scene):
         pan, sensor = scene.pan, scene.sensor
         self.pan_path, self.nodata = pan, scene.nodata
+        self.toolbox = is_toolbox(scene.arithmetic)
         self._local = threading.local()
         self._handles: list[Any] = []
         self._lock = threading.Lock()
@@ -314,6 +315,10 @@ class Source:
         further = max(halo, ceil((REACH + 1) * max(self.placement.ratio)))
         pair = with_validity(*self._window(core, halo + further))
         return window(pair, *cast(Core, pair.core), halo)
+
+    def whole(self) -> Pair:
+        """The pair of the whole scene, which alone can be computed by the toolbox's arithmetic."""
+        return replace(self.read((0, self.size[0], 0, self.size[1]), 0), toolbox=self.toolbox)
 
     def _window(self, core: Core, halo: int) -> tuple[Pair, np.ndarray | None, np.ndarray | None]:
         """The pair as it is in the files, and where PAN and MS are valid, [1, 1, H, W] (None: everywhere)."""

@@ -52,7 +52,7 @@ def window(pair: Pair, top: int, bottom: int, left: int, right: int, halo: int |
             f"rows {top} to {bottom}, columns {left} to {right}: expected a part of {height} x {width} PAN pixels"
         )
     if pair.toolbox:
-        raise InputError("a toolbox pair wraps around its borders and cannot be cut: give the phase as a number")
+        raise InputError("a toolbox pair wraps around its borders and cannot be cut: take the standard arithmetic")
     core = top, bottom, left, right
     outer = grown(core, max(pair.size) if halo is None else halo, pair.size)
     top, bottom, left, right = outer

@@ -85,7 +85,8 @@ class Judged:
             reference, there = self.reference.read(outer)
             valid = valid & there
         if self.source:
-            pair = _double(self.source.read(core, halo))
+            whole = core == (0, self.size[0], 0, self.size[1])
+            pair = _double(self.source.whole() if whole else self.source.read(core, halo))
             if pair.pan_valid is not None:
                 valid = valid & pair.pan_valid[0, 0]
         at_limit = self.fused.clipped(fused) & fused_valid

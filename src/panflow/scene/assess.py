@@ -98,6 +98,7 @@ def assess_file(
     tags: Mapping[str, str] | None = None,
     register: str | tuple[float, float] = "auto",
     nodata: float | None = None,
+    arithmetic: str = "standard",
     maps: str | Path | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
@@ -106,9 +107,9 @@ def assess_file(
     """The quality of a fused file: without reference by PAN and MS, with one by the reference.
 
     fused and reference lie on PAN's pixels, and may cover only a part of them; ms: files or `file,band=n` picks;
-    indices: as for `panflow.assess`; sensor, bands, tags, register, nodata, jobs: as for `sharpen_file`; maps: a folder
-    for pictures (.png) and arrays (.npy) of the local indices; max_memory: MiB (4096 where not given), up to which a
-    scene is computed whole, exactly as `panflow.assess` does on arrays.
+    indices: as for `panflow.assess`; sensor, bands, tags, register, nodata, arithmetic, jobs: as for `sharpen_file`;
+    maps: a folder for pictures (.png) and arrays (.npy) of the local indices; max_memory: MiB (4096 where not given),
+    up to which a scene is computed whole, exactly as `panflow.assess` does on arrays.
 
     Raises InputError, GeometryError where grids differ, UnknownName, OutputError.
     """
@@ -121,7 +122,16 @@ def assess_file(
     with ExitStack() as stack:
         ready = None
         if pan is not None:
-            pair = Scene.of(pan, files, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata)
+            pair = Scene.of(
+                pan,
+                files,
+                sensor=sensor,
+                bands=bands,
+                tags=tags,
+                register=register,
+                nodata=nodata,
+                arithmetic=arithmetic,
+            )
             ready = stack.enter_context(opened(pair, jobs))
         source, offset = (ready.source, ready.offset) if ready else (None, Registration())
         scene = Judged(stack, fused, source, reference, sensor, nodata)
@@ -181,7 +191,8 @@ def _plan(scene: Judged, jobs: int, max_memory: float | None) -> tuple[list[Core
     def need(rows: int, columns: int) -> float:
         return rows * columns * (scene.fused.bands + 1) * 8 * COPIES / 2**20
 
-    if need(*scene.size) <= room:
+    toolbox = scene.source is not None and scene.source.toolbox  # whose borders wrap around the whole image
+    if toolbox or need(*scene.size) <= room:
         return [(0, scene.size[0], 0, scene.size[1])], 0, 1, []
     coarse = max(scene.ratio) if scene.source else 1.0
     halo, step = ceil(WINDOW * coarse) + TAPS // 2 + 1, WINDOW * max(1, round(coarse))

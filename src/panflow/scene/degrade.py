@@ -49,6 +49,7 @@ def degrade_file(
     tags: Mapping[str, str] | None = None,
     register: str | tuple[float, float] = "auto",
     nodata: float | None = None,
+    arithmetic: str = "standard",
     overwrite: bool = False,
 ) -> Reduced:
     """Write pan.tif, ms.tif and reference.tif, float32 with nan for nodata, into a folder.
@@ -58,7 +59,9 @@ def degrade_file(
     `sharpen_file`. Raises InputError, GeometryError, UnknownName, OutputError.
     """
     folder = Path(folder)
-    scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata)
+    scene = Scene.of(
+        pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         check_target(folder / name, scene.files, overwrite)
@@ -104,7 +107,7 @@ def degrade_file(
 
 def _covered(source: Source) -> tuple[Pair, tuple[int, int]]:
     """The scene in float64 with the MS pixels that are centred on PAN, and where the first of them lies in MS."""
-    pair = source.read((0, source.size[0], 0, source.size[1]), 0)
+    pair = source.whole()
     rows, columns = ms_core(pair)
     # reading began at some MS pixel; the phases tell which
     begin = [round((a - b) / r) for a, b, r in zip(pair.phase[0], source.phase[0], pair.ratio)]

@@ -41,12 +41,16 @@ def sample(size: tuple[int, int]) -> list[Core]:
 
 @dataclass(frozen=True)
 class Run:
-    """A fitted sharpener, and how a scene is worked through: tiles, PAN pixels around each, how many at once."""
+    """A fitted sharpener, and how a scene is worked through.
+
+    halo: PAN pixels around each of the tiles, None where there is one, the whole scene; flight: tiles in work at once;
+    jobs: threads.
+    """
 
     source: Source
     sharpener: Sharpener
     tiles: list[Core]
-    halo: int
+    halo: int | None
     flight: int
     jobs: int
     warnings: list[str]
@@ -56,7 +60,7 @@ class Run:
         """work(core, image, valid) of every tile, in order; called by several threads."""
 
         def tile(core: Core) -> T:
-            pair = self.source.read(core, self.halo)
+            pair = self.source.whole() if self.halo is None else self.source.read(core, self.halo)
             return work(core, cropped(self.sharpener(pair), pair), _valid(pair))
 
         return reported("sharpen", overlapped(tile, self.tiles, self.jobs, self.flight), len(self.tiles), self.progress)
@@ -66,13 +70,17 @@ def fitted(
     source: Source, sharpener: Sharpener, jobs: int, max_memory: float | None = None, progress: Progress | None = None
 ) -> Run:
     """The sharpener fitted on a scene, and how to work through it in `max_memory` MiB."""
-    ratio = source.placement.ratio
-    sharpener = sharpener.fit(_Sampled(source, sharpener.halo(ratio), jobs, progress))
-    halo = sharpener.halo(ratio)
+    sharpener = sharpener.fit(_Sampled(source, _halo(source, sharpener), jobs, progress))
+    halo = _halo(source, sharpener)
     side = BLOCK * _blocks(sharpener, source.size) if halo is not None else max(source.size)
     flight, tight = _in_flight(sharpener, source, side, halo or 0, jobs, max_memory)
-    warnings = [*_tiling(sharpener, halo), *tight]
-    return Run(source, sharpener, tiles(source.size, side), halo or 0, flight, jobs, warnings, progress)
+    warnings = [*_tiling(source, sharpener), *tight]
+    return Run(source, sharpener, tiles(source.size, side), halo, flight, jobs, warnings, progress)
+
+
+def _halo(source: Source, sharpener: Sharpener) -> int | None:
+    """PAN pixels around a tile; None: the whole scene, around whose borders the toolbox's arithmetic wraps."""
+    return None if source.toolbox else sharpener.halo(source.placement.ratio)
 
 
 def _blocks(sharpener: Sharpener, size: tuple[int, int]) -> int:
@@ -98,9 +106,11 @@ def _in_flight(
     return 1, [f"--max-memory {max_memory:g} is less than one block needs: about {need} MiB are used"]
 
 
-def _tiling(sharpener: Sharpener, halo: int | None) -> list[str]:
+def _tiling(source: Source, sharpener: Sharpener) -> list[str]:
     """What a user should know of a sharpener that looks at the whole image."""
-    if halo is None:
+    if source.toolbox:
+        return ["the toolbox's arithmetic takes the whole image, so memory grows with the scene"]
+    if sharpener.halo(source.placement.ratio) is None:
         return ["the method looks at the whole image, so memory grows with the scene (--context N tiles a network)"]
     if sharpener.depends_on_tiles:
         return ["the network looks at the whole image: cut into tiles, its result depends on them"]
@@ -111,9 +121,8 @@ class _Sampled:
     """The pairs that a sharpener is fitted on, as often as it likes: read ahead by one, or worked on by threads."""
 
     def __init__(self, source: Source, halo: int | None, jobs: int, progress: Progress | None):
-        whole = (0, source.size[0], 0, source.size[1])
-        self.source, self.halo = source, halo or 0
-        self.cores = [whole] if halo is None else sample(source.size)
+        self.source, self.halo = source, halo
+        self.cores = tiles(source.size, max(source.size)) if halo is None else sample(source.size)
         self.jobs, self.progress = jobs, progress
 
     def __iter__(self) -> Iterator[Pair]:
@@ -124,7 +133,7 @@ class _Sampled:
         return self._reported(overlapped(lambda core: function(self._pair(core)), self.cores, self.jobs, self.jobs + 1))
 
     def _pair(self, core: Core) -> Pair:
-        return self.source.read(core, self.halo)
+        return self.source.whole() if self.halo is None else self.source.read(core, self.halo)
 
     def _reported(self, items: Iterator[T]) -> Iterator[T]:
         return reported("fit", items, len(self.cores), self.progress)

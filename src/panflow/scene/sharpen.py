@@ -42,6 +42,7 @@ def sharpen_file(
     tags: Mapping[str, str] | None = None,
     register: str | YX = "auto",
     nodata: float | None = None,
+    arithmetic: str = "standard",
     profile: Profile | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
@@ -54,15 +55,18 @@ def sharpen_file(
     pan: a file; ms: files or `file,band=n` picks; method: a name, a model file or a sharpener; sensor: a name or
     "auto"; bands: names of the MS bands, where the files do not name them; tags: metadata of the sensor besides the
     files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
-    sets it; nodata: a value that counts as nodata besides what the files declare; profile: type, format and compression
-    of the result; jobs: threads; max_memory: MiB; options: of the method, as `panflow.load` takes them (device,
-    context, seed, runtime, which is "auto" here: the fastest that keeps the quality).
+    sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic: as for
+    `panflow.sharpen`; profile: type, format and compression of the result; jobs: threads; max_memory: MiB; options: of
+    the method, as `panflow.load` takes them (device, context, seed, runtime, which is "auto" here: the fastest that
+    keeps the quality).
 
     Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
     """
     started = time.perf_counter()
     out, jobs = Path(out), jobs or available()
-    scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata)
+    scene = Scene.of(
+        pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic
+    )
     profile = (profile or Profile()).settled(out)
     check_target(out, scene.files, overwrite)
     if callable(method) and options:
