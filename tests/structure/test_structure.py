@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,16 @@ def test_wings_do_not_meet(module):
         if part_of(module) in wing:
             others = set().union(*(parts for other, parts in WINGS.items() if other != name))
             assert not imported(module) & others, f"{module} of the {name} wing imports the other wing"
+
+
+def test_design_has_the_layers_of_the_structure_test():
+    text = (ROOT / "DESIGN.md").read_text(encoding="utf-8")
+    block = re.search(r"^## Layers\n\n[^\n]*\n\n((?:    [^\n]*\n)+)", text, re.M)
+    assert block
+    rows = [re.findall(r"[a-z]+(?=,|\s|$)", re.sub(r"\(.*|\w+:", "", line)) for line in block[1].splitlines()]
+    assert {name for row in rows for name in row} == ROW.keys() - {"__main__"}
+    places = [[ROW[name] for name in row] for row in rows]
+    assert all(max(above) < min(below) for above, below in pairwise(places))
 
 
 def test_no_layer_is_of_nothing():
