@@ -29,7 +29,7 @@ def compare(shared, tmp_path, chosen):
     names = tuple(data.name for data in sets)
     methods = tuple(replace(m, only=tuple(n for n in m.only if n in names)) for m in plan.methods if m.label != RANDOM)
     methods = tuple(m for m in methods if m.only or m.label != "TV")
-    plan = replace(plan, data=sets, methods=methods, figures=(), shown=0)
+    plan = replace(plan, data=sets, methods=methods, figures=(), pictures=0)
     panflow.benchmark(plan, tmp_path, data=shared / "data")
     compared = 0
     for line in (tmp_path / "results.jsonl").read_text().splitlines():

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import panflow
-from panflow.bench import plots, shown
+from panflow.bench import pictures as saved
+from panflow.bench import plots
 from panflow.bench.table import Cell, Head, Table
 from panflow.errors import MissingExtra
 
@@ -77,11 +78,11 @@ def test_controls_have_labels_and_pictures_texts(folder):
 def test_maps_are_zero_where_the_image_is_the_truth(folder):
     results = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     reduced = next(r for r in results if r["protocol"] == "reduced" and r["method"] == "EXP")
-    arrays = shown.load(folder, reduced["key"])
+    arrays = saved.load(folder, reduced["key"])
     assert arrays["picture"].shape == (32, 32, 3) and arrays["picture"].dtype == np.uint8
     assert arrays["map"].shape == (32, 32) and 0 < arrays["map"].mean() < 0.5
     full = next(r for r in results if r["protocol"] == "full" and r["method"] == "EXP")
-    assert shown.load(folder, full["key"])["map"].max() <= 1
+    assert saved.load(folder, full["key"])["map"].max() <= 1
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch, tmp_path):

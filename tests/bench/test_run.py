@@ -33,7 +33,7 @@ SMALL = {
     "data": [{"name": "drawn", "sensor": "ikonos", "size": 128, "count": 2}],
     "indices": [{"index": "sam"}, {"index": "ergas"}, {"index": "qnr"}],
     "figures": [],
-    "shown": 0,
+    "pictures": 0,
 }
 NETWORK = {
     "label": "PNN",
@@ -69,7 +69,7 @@ def test_every_method_meets_every_image_once(tmp_path):
     assert report.is_file() and (tmp_path / "out/tables/01.tex").is_file()
     for line in found:
         assert line["seconds"] > 0 and line["evaluations"] == 0 and line["seed"] == 0
-        assert {"panflow", "numpy", "python", "time"} <= set(line["made"])
+        assert {"panflow", "numpy", "python", "time"} <= set(line["environment"])
 
 
 def test_numbers_are_those_of_the_public_functions(tmp_path):
@@ -136,7 +136,7 @@ def test_networks_are_trained_once_and_tell_their_evaluations(tmp_path):
     told = []
     panflow.benchmark(path, out, device="cpu", tell=told.append)
     assert {line["evaluations"] for line in lines(out)} == {1}
-    assert all({"torch", "device", "threads"} <= set(line["made"]) for line in lines(out))
+    assert all({"torch", "device", "threads"} <= set(line["environment"]) for line in lines(out))
     (model,) = (out / "models").glob("*/model.safetensors")
     stamp = model.stat().st_mtime_ns
     (out / "results.jsonl").unlink()

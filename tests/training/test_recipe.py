@@ -125,4 +125,4 @@ def test_every_bundled_recipe_goes_to_toml_and_back(name):
 
 def test_a_model_file_is_told_nothing_of_this_machine():
     made = recipe.load(NAME, [*TINY, "data.root = '/here'", "validation.root = '/there'", "run.start = '/where/a.st'"])
-    assert "here" not in str(recipe.told(made)) and recipe.told(made)["run"]["start"] == "a.st"
+    assert "here" not in str(recipe.portable(made)) and recipe.portable(made)["run"]["start"] == "a.st"

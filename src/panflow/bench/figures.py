@@ -1,4 +1,4 @@
-"""Which figures a plan wants, made of its results."""
+"""The figures that a plan wants of its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from panflow.bench import images, plots, shown
+from panflow.bench import images, pictures, plots
 from panflow.bench.plan import Plan
 from panflow.bench.table import Cell, Head, Rows, Table, label
 from panflow.types import Pair
@@ -46,18 +46,18 @@ def uri(figure: Any) -> str:
 
 
 def _maps(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[str, Any]]:
-    found: dict[tuple[str, str, str], list[plots.Panel]] = defaultdict(list)
+    panels: dict[tuple[str, str, str], list[plots.Panel]] = defaultdict(list)
     for method, result in rows:
         where = (result.data, result.image, result.protocol)
-        if arrays := shown.load(folder, result.key):
-            if where not in found:
-                inputs = shown.load(folder, shown.source(*where))
-                found[where] += [(name, picture, None) for name, picture in inputs.items()]
-            found[where].append((method.label, arrays["picture"], arrays["map"]))
-    for (data, image, protocol), panels in found.items():
+        if arrays := pictures.load(folder, result.key):
+            if where not in panels:
+                inputs = pictures.load(folder, pictures.source(*where))
+                panels[where] += [(name, picture, None) for name, picture in inputs.items()]
+            panels[where].append((method.label, arrays["picture"], arrays["map"]))
+    for (data, image, protocol), row in panels.items():
         error = protocol == "reduced"
         title = f"{data}, {image}: {'errors' if error else 'HQNR'}"
-        yield title, plots.maps(title, panels, error)
+        yield title, plots.maps(title, row, error)
 
 
 def _radar(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[str, Any]]:
@@ -104,20 +104,20 @@ def _samples(plan: Plan, root: Path) -> dict[str, dict[str, np.ndarray]]:
 
     from panflow.transforms.unipan import Transform
 
-    found: dict[str, dict[str, np.ndarray]] = {state: {} for state in STATES}
+    samples: dict[str, dict[str, np.ndarray]] = {state: {} for state in STATES}
     for data in plan.data:
         pair = next(images.load(replace(data, protocols=("full",)), root, plan.seed)).make()
         for state, target in STATES.items():
-            seen = pair.ms
+            values = pair.ms
             if target:
-                seen = Transform(target=target).fit([pair]).ms(torch.from_numpy(pair.ms)).numpy()
-            found[state][data.name] = _drawn(seen, pair, plan.seed)
-    bands = min(pixels.shape[1] for pixels in found["counts"].values())
-    return {state: {name: p[:, :bands] for name, p in samples.items()} for state, samples in found.items()}
+                values = Transform(target=target).fit([pair]).ms(torch.from_numpy(pair.ms)).numpy()
+            samples[state][data.name] = _drawn(values, pair, plan.seed)
+    bands = min(pixels.shape[1] for pixels in samples["counts"].values())
+    return {state: {name: p[:, :bands] for name, p in sets.items()} for state, sets in samples.items()}
 
 
-def _drawn(seen: np.ndarray, pair: Pair, seed: int) -> np.ndarray:
-    flat = seen[0].reshape(pair.bands, -1)
+def _drawn(values: np.ndarray, pair: Pair, seed: int) -> np.ndarray:
+    flat = values[0].reshape(pair.bands, -1)
     if pair.ms_valid is not None:
         flat = flat[:, pair.ms_valid[0].ravel()]
     rng = np.random.default_rng(seed)

@@ -27,12 +27,12 @@ def text(cell: Cell, head: Head) -> str:
     """mean ± std, or mean (difference from the baseline)."""
     if not cell.values:
         return "–"
-    shown = number(cell.mean, head.digits)
+    printed = number(cell.mean, head.digits)
     if not math.isnan(cell.delta):
-        return f"{shown} ({cell.delta:+.{head.digits}f}{'*' if cell.p < 0.05 else ''})"
+        return f"{printed} ({cell.delta:+.{head.digits}f}{'*' if cell.p < 0.05 else ''})"
     if head.better and not math.isnan(cell.std):
-        shown += f"±{number(cell.std, head.digits)}"
-    return shown + ("≈" if cell.same else "")
+        printed += f"±{number(cell.std, head.digits)}"
+    return printed + ("≈" if cell.same else "")
 
 
 def published(cell: Cell, head: Head) -> str:
@@ -40,16 +40,16 @@ def published(cell: Cell, head: Head) -> str:
     if cell.paper is None:
         return ""
     mean, std, delta = cell.paper
-    shown = number(mean, head.digits)
-    shown += "" if math.isnan(std) else f"±{number(std, head.digits)}"
-    shown += "" if math.isnan(delta) else f" ({delta:+.{head.digits}f})"
-    return shown if not cell.values else f"{shown}; {cell.mean - mean:+.{head.digits}f}"
+    printed = number(mean, head.digits)
+    printed += "" if math.isnan(std) else f"±{number(std, head.digits)}"
+    printed += "" if math.isnan(delta) else f" ({delta:+.{head.digits}f})"
+    return printed if not cell.values else f"{printed}; {cell.mean - mean:+.{head.digits}f}"
 
 
 def markdown(table: Table) -> str:
     def cell(c: Cell, head: Head) -> str:
-        shown = {1: "**{}**", 2: "<u>{}</u>"}.get(c.rank, "{}").format(text(c, head))
-        return shown + (f"<br>[{beside}]" if (beside := published(c, head)) else "")
+        printed = {1: "**{}**", 2: "<u>{}</u>"}.get(c.rank, "{}").format(text(c, head))
+        return printed + (f"<br>[{beside}]" if (beside := published(c, head)) else "")
 
     lines = [f"### {table.title}", ""]
     lines += ["| " + " | ".join([table.corner, *(h.title + h.arrow for h in table.heads)]) + " |"]
@@ -63,23 +63,23 @@ def markdown(table: Table) -> str:
 
 def note(table: Table) -> str:
     """What the marks mean, and whose numbers stand in brackets."""
-    told = MATRIX if any(not math.isnan(c.delta) for _, cells in table.rows for c in cells) else NOTE
-    return told + (
+    marks = MATRIX if any(not math.isnan(c.delta) for _, cells in table.rows for c in cells) else NOTE
+    return marks + (
         f". Beside, in small or [ ]: published numbers and our difference ({table.note})" if table.note else ""
     )
 
 
 def latex(table: Table) -> str:
-    def plain(shown: str) -> str:
+    def plain(printed: str) -> str:
         for a, b in (("\\", r"\textbackslash "), ("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("±", r"$\pm$")):
-            shown = shown.replace(a, b)
+            printed = printed.replace(a, b)
         for a, b in (("≈", r"$^\approx$"), ("↓", r"$\downarrow$"), ("↑", r"$\uparrow$"), ("λ", r"$\lambda$")):
-            shown = shown.replace(a, b)
-        return shown.replace("–", "--").replace("ρ", r"$\rho$")
+            printed = printed.replace(a, b)
+        return printed.replace("–", "--").replace("ρ", r"$\rho$")
 
     def cell(c: Cell, head: Head) -> str:
-        shown = {1: r"\textbf{%s}", 2: r"\underline{%s}"}.get(c.rank, "%s") % plain(text(c, head))
-        return shown + (rf" {{\scriptsize [{plain(beside)}]}}" if (beside := published(c, head)) else "")
+        printed = {1: r"\textbf{%s}", 2: r"\underline{%s}"}.get(c.rank, "%s") % plain(text(c, head))
+        return printed + (rf" {{\scriptsize [{plain(beside)}]}}" if (beside := published(c, head)) else "")
 
     lines = [rf"% {table.title}", rf"\begin{{tabular}}{{l{'c' * len(table.heads)}}}", r"\toprule"]
     heads = [plain(table.corner), *(plain(h.title + h.arrow) for h in table.heads)]
@@ -134,5 +134,5 @@ def write(tables: list[Table], folder: Path) -> None:
     for old in (path for ending in FORMATS for path in folder.glob(f"*.{ending}")):
         old.unlink()
     for place, table in enumerate(tables, 1):
-        for ending, made in FORMATS.items():
-            output.write(folder / f"{place:02d}.{ending}", made(table))
+        for ending, convert in FORMATS.items():
+            output.write(folder / f"{place:02d}.{ending}", convert(table))

@@ -58,13 +58,13 @@ def load(data: Data, root: Path, seed: int) -> Iterator[Image]:
 
 
 @lru_cache(2)
-def _made(make: Make) -> Pair:
+def _cached(make: Make) -> Pair:
     """Of the last images, so that one is read once for both protocols."""
     return make()
 
 
 def _under(protocol: str, make: Make) -> Pair:
-    pair = _made(make)
+    pair = _cached(make)
     if protocol == "full":
         return replace(pair, reference=None)
     return pair if pair.reference is not None else wald(pair)
@@ -108,10 +108,8 @@ def _tile(tiles: Tiles, number: int) -> Pair:
 def _double(pair: Pair) -> Pair:
     """The pair in NumPy's float64."""
 
-    def made(values: Any) -> Any:
-        return None if values is None else np.asarray(values, dtype=np.float64)
-
-    return replace(pair, pan=made(pair.pan), ms=made(pair.ms), reference=made(pair.reference))
+    reference = None if pair.reference is None else _f64(pair.reference)
+    return replace(pair, pan=_f64(pair.pan), ms=_f64(pair.ms), reference=reference)
 
 
 def _read(folder: Path) -> dict[str, geotiff.Image]:
@@ -149,8 +147,8 @@ def _part(data: Data, images: dict[str, geotiff.Image], window: tuple[int, int, 
     return pair
 
 
-def _f64(image: np.ndarray) -> np.ndarray:
-    return image.astype(np.float64)
+def _f64(image: Any) -> np.ndarray:
+    return np.asarray(image, dtype=np.float64)
 
 
 def _window(window: tuple[int, int, int, int], size: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -160,14 +158,14 @@ def _window(window: tuple[int, int, int, int], size: tuple[int, ...]) -> tuple[i
 
 def _cut(images: dict[str, geotiff.Image], window: tuple[int, int, int, int]) -> dict[str, geotiff.Image]:
     """A window of MS pixels out of every image, which share their corners."""
+    top, left, height, width = window
     coarse = images["ms"].valid.shape
-    found = {}
+    parts = {}
     for name, image in images.items():
         y, x = (round(a / b) for a, b in zip(image.valid.shape, coarse))
-        top, left, height, width = window
         inside = (..., slice(top * y, (top + height) * y), slice(left * x, (left + width) * x))
-        found[name] = replace(image, bands=image.bands[inside], valid=image.valid[inside])
-    return found
+        parts[name] = replace(image, bands=image.bands[inside], valid=image.valid[inside])
+    return parts
 
 
 def write_ground(plan: Plan, root: Path, folder: Path) -> None:

@@ -22,7 +22,7 @@ class Result:
     where one is not defined.
 
     seconds: of fitting and sharpening; evaluations: of the network, 0 for methods without one; memory: MiB that the
-    process took at most beyond what it had before.
+    process took at most beyond what it had before; environment: time, versions and device.
     """
 
     key: str
@@ -36,7 +36,7 @@ class Result:
     memory: float
     seed: int
     tags: dict[str, str] = field(default_factory=dict)
-    made: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
 
 
 def key(*parts: Any) -> str:
@@ -59,7 +59,10 @@ class Ledger:
         whole = text.rfind(b"\n") + 1
         for number, line in enumerate(text[:whole].splitlines(), 1):
             try:
-                result = Result(**json.loads(line))
+                values = json.loads(line)
+                if "made" in values:  # the name of `environment` in 0.1
+                    values["environment"] = values.pop("made")
+                result = Result(**values)
             except (json.JSONDecodeError, TypeError) as error:
                 raise InputError(f"{self.path}, line {number} is no result ({error}): mend or delete it") from None
             self.results[result.key] = result

@@ -13,7 +13,7 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-from panflow.bench import figures, formats, shown, table
+from panflow.bench import figures, formats, pictures, table
 from panflow.bench.plan import Plan
 from panflow.bench.table import Rows
 from panflow.files import output
@@ -36,7 +36,7 @@ def write(plan: Plan, rows: Rows, root: Path, folder: Path) -> Path:
         "tables": "\n".join(f'<div class="wide">{formats.as_html(one)}</div>' for one in tables),
         "viewer": _viewer(rows, folder),
         "figures": "\n".join(drawn),
-        "made": html.escape(_made(rows)),
+        "versions": html.escape(_versions(rows)),
         "plan": html.escape(json.dumps(plan.dump(), indent=1)),
     }
     path = folder / "report.html"
@@ -46,19 +46,19 @@ def write(plan: Plan, rows: Rows, root: Path, folder: Path) -> Path:
 
 def _viewer(rows: Rows, folder: Path) -> str:
     """The swipe, with every picture that was kept; nothing where none was."""
-    pictures: dict[str, dict[str, str]] = defaultdict(dict)
+    uris: dict[str, dict[str, str]] = defaultdict(dict)
     for method, result in rows:
         where = (result.data, result.image, result.protocol)
         name = ", ".join(where)
-        if arrays := shown.load(folder, result.key):
-            if name not in pictures:
-                inputs = shown.load(folder, shown.source(*where))
-                pictures[name] |= {title: _uri(picture) for title, picture in inputs.items()}
-            pictures[name][method.label] = _uri(arrays["picture"])
-    if not pictures:
+        if arrays := pictures.load(folder, result.key):
+            if name not in uris:
+                inputs = pictures.load(folder, pictures.source(*where))
+                uris[name] |= {title: _uri(picture) for title, picture in inputs.items()}
+            uris[name][method.label] = _uri(arrays["picture"])
+    if not uris:
         return ""
-    told = json.dumps(pictures).replace("<", "\\u003c")
-    return Template((HERE / "viewer.html").read_text(encoding="utf-8")).substitute(pictures=told)
+    listing = json.dumps(uris).replace("<", "\\u003c")
+    return Template((HERE / "viewer.html").read_text(encoding="utf-8")).substitute(pictures=listing)
 
 
 def _uri(picture: np.ndarray) -> str:
@@ -67,10 +67,10 @@ def _uri(picture: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _made(rows: Rows) -> str:
+def _versions(rows: Rows) -> str:
     """Versions and dates of the results."""
     results = [result for _, result in rows]
-    versions = sorted({f"{k} {v}" for r in results for k, v in r.made.items() if k != "time"})
-    times = sorted(str(result.made["time"]) for result in results)
+    versions = sorted({f"{k} {v}" for r in results for k, v in r.environment.items() if k != "time"})
+    times = sorted(str(result.environment["time"]) for result in results)
     span = f" between {times[0]} and {times[-1]}" if times else ""
     return f"{len(results)} results{span}: {', '.join(versions)}."

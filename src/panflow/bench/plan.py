@@ -102,7 +102,7 @@ class Plan:
     recipe, and budgets in those of the methods with that label. ground: what methods can learn from; reduced pairs of
     it are written as the collection NAME.h5, sets of one name together. root: the folder of the data; seed: of
     training, drawn scenes and bootstrap; repeats: times that a sharpening is timed (the first of several does not
-    count); shown: images a set whose pictures go into the report; paper: file of published numbers.
+    count); pictures: images a set whose pictures go into the report; paper: file of published numbers.
     rehearsal: what differs when the plan is tried on small data with small budgets.
     """
 
@@ -115,7 +115,7 @@ class Plan:
     root: str = ""
     seed: Seed = 0
     repeats: Annotated[int, Range(1, 1000)] = 1
-    shown: Natural = 1
+    pictures: Natural = 1
     measures: tuple[str, ...] = ("seconds",)
     figures: tuple[str, ...] = ("bars", "maps")
     layout: Layout = Layout()
@@ -149,8 +149,9 @@ def load(plan: str | Path | Plan, overrides: Sequence[str] = (), rehearse: bool 
         values["about"] = f"{REHEARSAL} {values.get('about', '')}"
     for text in overrides:
         settings.override(values, text)
-    made = settings.typed(Plan, values, what)
-    return _checked(replace(made, methods=tuple(one for method in made.methods for one in _expanded(made, method))))
+    loaded = settings.typed(Plan, values, what)
+    methods = tuple(one for method in loaded.methods for one in _expanded(loaded, method))
+    return _checked(replace(loaded, methods=methods))
 
 
 def _expanded(plan: Plan, method: Method) -> Iterator[Method]:
@@ -170,7 +171,7 @@ def _checked(plan: Plan) -> Plan:
     labels = [method.label for method in plan.methods]
     for method in plan.methods:
         if labels.count(method.label) > 1:
-            raise InputError(f"two methods are called {method.label!r}: give each a label of its own")
+            raise InputError(f"two methods are called {method.label!r}: give each another label")
         if bool(method.name) == bool(method.train):
             raise InputError(f"method {method.label!r}: expected either a name, or a recipe to train")
         if method.train:
@@ -180,9 +181,10 @@ def _checked(plan: Plan) -> Plan:
     for data in plan.data:
         for protocol in data.protocols:
             registry.closest("protocol", protocol, PROTOCOLS)
-    for kind, chosen, known in (("measure", plan.measures, tuple(MEASURES)), ("figure", plan.figures, FIGURES)):
-        for name in chosen:
-            registry.closest(kind, name, known)
+    for measure in plan.measures:
+        registry.closest("measure", measure, tuple(MEASURES))
+    for figure in plan.figures:
+        registry.closest("figure", figure, FIGURES)
     registry.closest("layout", plan.layout.kind, ("methods", "matrix", "curves"))
     axes = {axis for method in plan.methods for axis in method.tags}
     if plan.layout.kind != "methods" and axes:

@@ -31,15 +31,15 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = SIZE, **
     require()
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=size, layout="constrained", dpi=110)
-    return made, made.subplots(rows, columns, squeeze=False, **options)
+    fig = Figure(figsize=size, layout="constrained", dpi=110)
+    return fig, fig.subplots(rows, columns, squeeze=False, **options)
 
 
 def bars(table: Table) -> Any:
     """Every index of a table as bars over its rows, deviation as whiskers; published means as dots."""
     heads = [(k, head) for k, head in enumerate(table.heads) if head.better]
     titles = [title for title, _ in table.rows]
-    made, axes = figure(1, len(heads), (1.4 * len(heads) + 1.6, 0.26 * len(titles) + 1.3), sharey=True)
+    fig, axes = figure(1, len(heads), (1.4 * len(heads) + 1.6, 0.26 * len(titles) + 1.3), sharey=True)
     for axis, (k, head) in zip(axes[0], heads):
         cells = [cells[k] for _, cells in table.rows]
         colors = ["#1b7837" if cell.rank == 1 else "#7fbf7b" if cell.rank == 2 else "#b8c4d6" for cell in cells]
@@ -50,8 +50,8 @@ def bars(table: Table) -> Any:
         axis.set_title(head.title + head.arrow, fontsize=10)
         axis.tick_params(labelsize=8)
     axes[0, 0].invert_yaxis()
-    made.suptitle(table.title)
-    return made
+    fig.suptitle(table.title)
+    return fig
 
 
 def pareto(table: Table) -> Any:
@@ -60,7 +60,7 @@ def pareto(table: Table) -> Any:
     head = table.heads[0]
     points = [(cells[time].mean, cells[0].mean, title) for title, cells in table.rows]
     points = sorted(p for p in points if not math.isnan(p[0] + p[1]))
-    made, axes = figure()
+    fig, axes = figure()
     axis = axes[0, 0]
     axis.scatter([p[0] for p in points], [p[1] for p in points], color="#44566c")
     for x, y, title in points:
@@ -72,19 +72,19 @@ def pareto(table: Table) -> Any:
     axis.step([p[0] for p in front], [p[1] for p in front], where="post", color="#1b7837")
     axis.set(xscale="log", xlabel="seconds an image", ylabel=head.title + head.arrow, title=table.title)
     axis.grid(alpha=0.3)
-    return made
+    return fig
 
 
 def radar(title: str, spokes: Sequence[str], lines: Mapping[str, Sequence[float]]) -> Any:
-    """Lines of values over the same spokes, outwards in the direction of their own scale."""
-    made, axes = figure(1, 1, (4.8, 4.4), subplot_kw={"projection": "polar"})
+    """Lines of values over the same spokes, outwards as they rise."""
+    fig, axes = figure(1, 1, (4.8, 4.4), subplot_kw={"projection": "polar"})
     axis, angles = axes[0, 0], np.linspace(0, 2 * np.pi, len(spokes), endpoint=False)
     for name, values in lines.items():
         axis.plot([*angles, angles[0]], [*values, values[0]], label=name)
     axis.set_xticks(angles, spokes)
     axis.set_title(title)
     axis.legend(loc="lower left", bbox_to_anchor=(-0.25, -0.15), fontsize=8)
-    return made
+    return fig
 
 
 def heat(table: Table) -> Any:
@@ -93,23 +93,23 @@ def heat(table: Table) -> Any:
     delta = np.array([[worse(c.mean - c.delta) - worse(c.mean) for c in cells] for _, cells in table.rows])
     most = float(np.nanmax(np.abs(delta))) or 1.0 if np.isfinite(delta).any() else 1.0
     rows, columns = delta.shape
-    made, axes = figure(1, 1, (1.5 * columns + 1.6, 0.5 * rows + 1.2))
+    fig, axes = figure(1, 1, (1.5 * columns + 1.6, 0.5 * rows + 1.2))
     axis = axes[0, 0]
     axis.imshow(delta, cmap=GOOD, vmin=-1.5 * most, vmax=1.5 * most, aspect="auto")  # dark ends hide numbers
     axis.set_xticks(range(columns), [head.title for head in table.heads])
     axis.set_yticks(range(rows), [title for title, _ in table.rows])
     for y, (_, cells) in enumerate(table.rows):
         for x, (cell, head) in enumerate(zip(cells, table.heads)):
-            shown = f"{cell.mean:.{head.digits}f}\n{cell.delta:+.{head.digits}f}"
-            axis.text(x, y, shown, ha="center", va="center", fontsize=8)
+            text = f"{cell.mean:.{head.digits}f}\n{cell.delta:+.{head.digits}f}"
+            axis.text(x, y, text, ha="center", va="center", fontsize=8)
     axis.set_ylabel(table.corner, fontsize=8)
     axis.set_title(table.title, fontsize=9)
-    return made
+    return fig
 
 
 def curves(name: str, panels: dict[Head, dict[str, dict[float, Cell]]], baseline: dict[Head, Cell]) -> Any:
     """Every index over a parameter, a line a choice; the baseline as a dashed line."""
-    made, axes = figure(1, len(panels), (3.1 * len(panels), 3.2))
+    fig, axes = figure(1, len(panels), (3.1 * len(panels), 3.2))
     for axis, (head, lines) in zip(axes[0], panels.items()):
         for line, cells in lines.items():
             axis.plot(list(cells), [cell.mean for cell in cells.values()], "o-", label=line, markersize=4)
@@ -118,7 +118,7 @@ def curves(name: str, panels: dict[Head, dict[str, dict[float, Cell]]], baseline
         axis.set(xscale="log", xlabel=name, title=head.title + head.arrow)
         axis.grid(alpha=0.3)
     axes[0, 0].legend(fontsize=8)
-    return made
+    return fig
 
 
 def maps(title: str, panels: Sequence[Panel], error: bool) -> Any:
@@ -127,7 +127,7 @@ def maps(title: str, panels: Sequence[Panel], error: bool) -> Any:
 
     across = 6
     chunks = [panels[k : k + across] for k in range(0, len(panels), across)]
-    made, axes = figure(2 * len(chunks), across, (2.1 * across, 4.4 * len(chunks)))
+    fig, axes = figure(2 * len(chunks), across, (2.1 * across, 4.4 * len(chunks)))
     values = [m for _, _, m in panels if m is not None]
     tops = [np.nanpercentile(m, 99) for m in values]  # the median of them: one wild image changes nothing for others
     low, high = (0.0, float(np.median(tops))) if error else (float(min(map(np.nanmin, values))), 1.0)
@@ -150,9 +150,9 @@ def maps(title: str, panels: Sequence[Panel], error: bool) -> Any:
             one.set_title(name, fontsize=9)
             if values_ is not None:
                 last = two.imshow(values_.astype(float), cmap=BAD if error else GOOD, vmin=low, vmax=high)
-    made.colorbar(last, ax=axes, shrink=0.5, label="error, parts of full scale" if error else "HQNR")
-    made.suptitle(title)
-    return made
+    fig.colorbar(last, ax=axes, shrink=0.5, label="error, parts of full scale" if error else "HQNR")
+    fig.suptitle(title)
+    return fig
 
 
 def richest(picture: np.ndarray, side: int) -> tuple[int, int]:
@@ -169,7 +169,7 @@ def distributions(title: str, samples: dict[str, np.ndarray]) -> Any:
     from scipy.stats import gaussian_kde
 
     names = list(samples)
-    made, axes = figure(len(names), len(names), (1.7 * len(names),) * 2)
+    fig, axes = figure(len(names), len(names), (1.7 * len(names),) * 2)
     low = min(float(x.min()) for x in samples.values())
     high = max(float(x.max()) for x in samples.values())
     grid = np.linspace(low, high, 200)
@@ -190,13 +190,13 @@ def distributions(title: str, samples: dict[str, np.ndarray]) -> Any:
                 axis.set_title(two, fontsize=8)
             if j == 0:
                 axis.set_ylabel(one, fontsize=8)
-    made.suptitle(title)
-    return made
+    fig.suptitle(title)
+    return fig
 
 
 def sensors(states: dict[str, dict[str, np.ndarray]]) -> Any:
     """The two principal components of pixels [n, C] of all sensors, a panel a state: before and after."""
-    made, axes = figure(1, len(states), (3.6 * len(states), 3.6))
+    fig, axes = figure(1, len(states), (3.6 * len(states), 3.6))
     for axis, (state, samples) in zip(axes[0], states.items()):
         joined = np.concatenate(list(samples.values()))
         scale = joined.std(0) + 1e-12
@@ -206,4 +206,4 @@ def sensors(states: dict[str, dict[str, np.ndarray]]) -> Any:
             axis.scatter(x, y, s=3, alpha=0.5, label=name)
         axis.set(title=state, xlabel="first component", ylabel="second component")
     axes[0, 0].legend(fontsize=8, markerscale=3)
-    return made
+    return fig

@@ -1,4 +1,4 @@
-"""Running a plan: what is missing is sharpened, measured and written down; then the tables and the report are made."""
+"""Running a plan: what is missing is sharpened, measured and written down; then come the tables and the report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from panflow import __version__, zoo
 from panflow.assessment import measure
-from panflow.bench import images, meter, page, plots, shown
+from panflow.bench import images, meter, page, pictures, plots
 from panflow.bench import plan as plans
 from panflow.bench.images import Image
 from panflow.bench.ledger import Ledger, Result, key
@@ -43,7 +43,7 @@ def benchmark(
 ) -> Path:
     """Runs a plan (a bundled name, a file or a Plan) into the folder `out`; returns the path of its report.html.
 
-    The folder gets plan.json (resolved), results.jsonl (one line a result), models/, shown/, tables/ and report.html.
+    The folder gets plan.json (resolved), results.jsonl (one line a result), models/, pictures/, tables/, report.html.
     Called again it does what is missing: nothing is computed twice, nothing that was measured is lost. data: the folder
     of its images (the plan's `root`); rehearse: on small data with small budgets; tell: hears of every step.
 
@@ -75,7 +75,7 @@ def _work(settings: Plan, root: Path) -> Work:
 
 
 def _spec(settings: Plan, method: Method) -> list[Any]:
-    """What a method's answers depend on; a model file is known by its size and time."""
+    """What a method's answers depend on; of a model file, its size and time."""
     file = Path(method.name)
     state = [file.stat().st_size, file.stat().st_mtime_ns] if file.suffix == ".safetensors" and file.is_file() else []
     grounds = [essence(ground) for ground in settings.ground] if method.train else []
@@ -135,23 +135,43 @@ def _result(
     needs = "reference" if image.protocol == "reduced" else "pair"
     values: dict[str, float] = {}
     for cut in {cut for _, cut in indices.values()}:
-        chosen = {name: index for name, (index, own) in indices.items() if own == cut and index.needs == needs}
+        chosen = {name: index for name, (index, c) in indices.items() if c == cut and index.needs == needs}
         values |= {name: float(value[0]) for name, value in measure(case, chosen, cut).items()}
-    if image.number < settings.shown:
-        shown.save(folder, k, image, case)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    made: dict[str, Any] = {"time": now, "python": platform.python_version()}
-    made |= {"panflow": __version__, "numpy": np.__version__, "machine": platform.machine()}
+    if image.number < settings.pictures:
+        pictures.save(folder, k, image, case)
+    finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return Result(
+        key=k,
+        method=method.label,
+        data=image.data,
+        image=image.name,
+        protocol=image.protocol,
+        indices={name: finite[name] for name in indices if name in finite},
+        seconds=round(seconds, 6),
+        evaluations=evaluations,
+        memory=round(memory, 1),
+        seed=settings.seed,
+        tags=method.tags,
+        environment=_environment(sharpener, evaluations),
+    )
+
+
+def _environment(sharpener: Any, evaluations: int) -> dict[str, Any]:
+    """When and by what a result was computed."""
+    environment: dict[str, Any] = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "panflow": __version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+    }
     if evaluations:
         import torch
 
-        model: Any = sharpener
-        made |= {"torch": torch.__version__, "device": str(model.device), "threads": torch.get_num_threads()}
-    finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    ordered = {name: finite[name] for name in indices if name in finite}
-    where = (method.label, image.data, image.name, image.protocol)
-    costs = (round(seconds, 6), evaluations, round(memory, 1), settings.seed)
-    return Result(k, *where, ordered, *costs, method.tags, made)
+        environment["torch"] = torch.__version__
+        environment["device"] = str(sharpener.device)
+        environment["threads"] = torch.get_num_threads()
+    return environment
 
 
 def _sharpener(settings: Plan, method: Method, root: Path, folder: Path, device: str, tell: Callable) -> Sharpener:
@@ -161,7 +181,7 @@ def _sharpener(settings: Plan, method: Method, root: Path, folder: Path, device:
 
 
 def _trained(settings: Plan, method: Method, root: Path, folder: Path, device: str, tell: Callable) -> Path:
-    """The model of a method's recipe, trained where that has not been done; trained.json tells that it is whole."""
+    """The model of a method's recipe, trained where that has not been done; trained.json stands where it is whole."""
     from panflow.training import recipe as recipes
     from panflow.training.loop import WEIGHTS, train
 

@@ -102,8 +102,8 @@ def _paper(name: str) -> dict[str, Any]:
         return {}
     path = Path(__file__).parent / "papers" / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml")))
-        raise InputError(f"no published numbers {name!r}: expected one of {known}")
+        names = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml")))
+        raise InputError(f"no published numbers {name!r}: expected one of {names}")
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
@@ -126,11 +126,11 @@ def _methods(plan: Plan, rows: Rows, data: str, paper: dict[str, Any]) -> Table:
         columns.append([_cell(r, lambda result, m=measure: getattr(result, m), over) for r in results.values()])
     published = paper.get("tables", {}).get(data, {})
     titles = tuple(head.title for head in heads)
-    made = [
+    lines = [
         (method, tuple(_beside(cell, published, method, title) for cell, title in zip(cells, titles)))
         for method, cells in zip(results, zip(*columns))
     ]
-    return Table(data, tuple(heads), tuple(made), paper.get("source", "") if published else "")
+    return Table(data, tuple(heads), tuple(lines), paper.get("source", "") if published else "")
 
 
 def _row(method: Method, over: str) -> str:
@@ -143,11 +143,11 @@ def _row(method: Method, over: str) -> str:
 def _cell(results: Iterable[Result], value: Any, over: str) -> Cell:
     """Of a row's results: the value of every image (one measured under both protocols counts once for each), or where
     the row has repetitions the mean of every one."""
-    found: dict[str, list[float]] = defaultdict(list)
+    values: dict[str, list[float]] = defaultdict(list)
     for result in results:
-        if (own := value(result)) is not None:
-            found[result.tags.get(over) or f"{result.image}, {result.protocol}"].append(float(own))
-    return Cell({name: statistics.fmean(values) for name, values in found.items()})
+        if (number := value(result)) is not None:
+            values[result.tags.get(over) or f"{result.image}, {result.protocol}"].append(float(number))
+    return Cell({name: statistics.fmean(numbers) for name, numbers in values.items()})
 
 
 def _beside(cell: Cell, published: dict[str, Any], row: str, column: str) -> Cell:
@@ -196,30 +196,34 @@ def _matrices(plan: Plan, rows: Rows, paper: dict[str, Any]) -> list[Table]:
         head = Head.of(column, "")
         for choice in choices:
             published = paper.get("tables", {}).get(choice, {}).get(label(column), {})
-            made = []
+            lines = []
             for name in names:
                 cells = []
                 for test in data:
-                    own, other = (_mean_over(plan, rows, label(column), (c, name, test)) for c in (choice, baseline))
-                    cell = Cell(own, delta=Cell(own).mean - Cell(other).mean, p=paired(own, other, plan.seed))
+                    values, others = (
+                        _mean_over(plan, rows, label(column), (c, name, test)) for c in (choice, baseline)
+                    )
+                    delta = Cell(values).mean - Cell(others).mean
+                    cell = Cell(values, delta=delta, p=paired(values, others, plan.seed))
                     if test in published.get("columns", ()) and name in published["rows"]:
-                        mean, delta = published["rows"][name][published["columns"].index(test)]
-                        cell = replace(cell, paper=(mean, math.nan, delta))
+                        mean, printed_delta = published["rows"][name][published["columns"].index(test)]
+                        cell = replace(cell, paper=(mean, math.nan, printed_delta))
                     cells.append(cell)
-                made.append((name, tuple(cells)))
+                lines.append((name, tuple(cells)))
             title = f"{label(column)}{head.arrow}, {choice} (in brackets: against {baseline})"
             heads = tuple(replace(head, title=test) for test in data)
             corner = f"{plan.layout.rows} \\ tested on"
-            tables.append(Table(title, heads, tuple(made), paper.get("source", "") if published else "", corner))
+            note = paper.get("source", "") if published else ""
+            tables.append(Table(title, heads, tuple(lines), note, corner))
     return tables
 
 
 def _mean_over(plan: Plan, rows: Rows, name: str, where: tuple[str, str, str]) -> dict[str, float]:
     """Of every image, the mean over the methods that differ in other axes alone."""
     choice, row, data = where
-    found: dict[str, list[float]] = defaultdict(list)
+    values: dict[str, list[float]] = defaultdict(list)
     for method, result in rows:
         tags = (method.tags[plan.layout.against[0]], method.tags[plan.layout.rows], result.data)
         if tags == (choice, row, data) and (value := result.indices.get(name)) is not None:
-            found[f"{result.image}, {result.protocol}"].append(value)
-    return {image: statistics.fmean(values) for image, values in found.items()}
+            values[f"{result.image}, {result.protocol}"].append(value)
+    return {image: statistics.fmean(numbers) for image, numbers in values.items()}

@@ -14,7 +14,7 @@ from panflow.errors import MissingExtra
 class Devices:
     """This process's device, its rank among `count`, and means over all of them.
 
-    Every process draws batches of its own and starts from the same weights; gradients are averaged after backward.
+    Every process draws other batches and starts from the same weights; gradients are averaged after backward.
     The networks are small, so nothing is gained by overlapping the two, and games of several passes just work.
     """
 

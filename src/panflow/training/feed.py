@@ -1,4 +1,4 @@
-"""Where batches come from: pairs made of known ground, or ready ones. Both are functions of (seed, step)."""
+"""Where batches come from: pairs drawn from sharp images, or ready ones. Both are functions of (seed, step)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Feed(Protocol):
 
 
 class Simulated:
-    """Tiles of known ground, seen by sensors that are drawn at random."""
+    """Tiles of sharp images, seen by sensors that are drawn at random."""
 
     def __init__(self, settings: Recipe):
         self.options, self.data = settings.augment, settings.data
@@ -70,14 +70,14 @@ class Collected:
 
     @classmethod
     def of(cls, data: Data) -> Collected:
-        found = tuple(_tiles.load(collection, Path(data.root)) for collection in data.collections)
-        for collection, tiles in zip(data.collections, found):
+        members = tuple(_tiles.load(collection, Path(data.root)) for collection in data.collections)
+        for collection, tiles in zip(data.collections, members):
             if tiles.reference is None:
                 raise InputError(f"{collection.path} has no reference to learn from: take the part that has one")
             if len(tiles) < (data.batch or 1):
                 raise InputError(f"{collection.path} has {len(tiles)} tiles: expected a batch of {data.batch}")
-        bands = max(tiles.pair([0]).bands for tiles in found)
-        return cls(found, data.batch or max(1, data.folded // bands))
+        bands = max(tiles.pair([0]).bands for tiles in members)
+        return cls(members, data.batch or max(1, data.folded // bands))
 
     @property
     def bands(self) -> int:
@@ -111,14 +111,14 @@ def feed(settings: Recipe) -> Feed:
 
 
 def sources(data: Data) -> list[dict[str, Any]]:
-    """What a model's file tells of its data."""
+    """Source, licence and credit of the data, for the model's file."""
     named: list[tuple[str, Any]] = [(collection.path, collection) for collection in data.collections]
     named = named or [(source.folder, source) for source in data.sources]
-    told = [{"source": name, "licence": each.licence, "credit": each.credit} for name, each in named]
+    rows = [{"source": name, "licence": each.licence, "credit": each.credit} for name, each in named]
     if data.synthetic and not data.collections:
         scenes = f"{data.synthetic} drawn scenes each of {', '.join(data.synthetic_sensors)}"
-        told.append({"source": scenes, "licence": "Apache-2.0", "credit": "panflow"})
-    return told
+        rows.append({"source": scenes, "licence": "Apache-2.0", "credit": "panflow"})
+    return rows
 
 
 def ahead(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:

@@ -1,4 +1,4 @@
-"""What a run tells: rows in CSV files, a progress bar, TensorBoard's events where they are wanted."""
+"""The log of a run: rows in CSV files, a progress bar, TensorBoard's events where they are wanted."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Table:
 
 
 class Log:
-    """losses.csv, diagnostics.csv (what the objective tells), validation.csv, the bar; a context that closes them.
+    """losses.csv, diagnostics.csv (the objective's log), validation.csv, the bar; a context that closes them.
 
     `main`: only one of several processes writes.
     """
 
     def __init__(self, folder: Path, run: Run, step: int, show: bool, main: bool = True):
         files = {"losses": LOSSES, "diagnostics": DIAGNOSTICS, "validation": SCORES} if main else {}
-        done = {"validation": step - 1}  # that of the step at which a run is taken up is made again
+        done = {"validation": step - 1}  # that of the step at which a run is taken up comes again
         self._tables = {
             name: Table(folder / f"{name}.csv", columns, done.get(name, step)) for name, columns in files.items()
         }
@@ -73,23 +73,23 @@ class Log:
         for each in (*self._tables.values(), *([self._events] if self._events else [])):
             each.close()
 
-    def step(self, step: int, told: dict[str, dict[str, Any]], objective: Any) -> None:
-        """told: of every player its loss, gradient norm and rate; objective: whose `log` has more. Tensors are read
+    def step(self, step: int, losses: dict[str, dict[str, Any]], objective: Any) -> None:
+        """losses: of every player loss, gradient norm and rate; objective: whose `log` has more. Tensors are read
         only where a row is due."""
         if step % self._every and step != self._first + 1:
             self._bar.advance(self._task)
             return
         seconds = (time.monotonic() - self._start) / (step - self._first)
-        for player, values in told.items():
+        for player, values in losses.items():
             row = {key: float(value) for key, value in values.items()}
             self._write("losses", step, player, row, player=player, seconds=seconds, **row)
         for name, value in objective.log.items():
             self._write("diagnostics", step, "objective", {name: value}, name=name, value=value)
-        loss = " ".join(f"{player} {float(values['loss']):.4f}" for player, values in told.items())
+        loss = " ".join(f"{player} {float(values['loss']):.4f}" for player, values in losses.items())
         self._bar.update(self._task, advance=1, loss=f"{loss}, {1 / seconds:.2f} steps/s")
 
-    def scores(self, step: int, found: dict[str, dict[str, float]]) -> None:
-        for pair, values in found.items():
+    def scores(self, step: int, scores: dict[str, dict[str, float]]) -> None:
+        for pair, values in scores.items():
             self._write("validation", step, pair, values, pair=pair, **values)
 
     def _write(self, table: str, step: int, group: str, curves: dict[str, float], **row: Any) -> None:

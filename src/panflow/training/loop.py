@@ -81,14 +81,14 @@ def keep(settings: Recipe, folder: Path) -> None:
 
 
 def _steady(settings: Recipe) -> dict[str, Any]:
-    """What two runs must share to end in the same weights: all but what is only told or measured."""
+    """What two runs must share to end in the same weights: all but what is only reported or measured."""
     values = settings.dump()
     run = {k: v for k, v in values["run"].items() if k not in ("checkpoint", "log", "tensorboard")}
     data = {k: v for k, v in values["data"].items() if k not in ("root", "threads")}
     for source in (*data["sources"], *data["collections"]):
         source |= {"licence": "", "credit": ""}
-    told = {"validation": None, "title": "", "licence": "", "back_projection": None}
-    return values | told | {"run": run, "data": data}
+    reported = {"validation": None, "title": "", "licence": "", "back_projection": None}
+    return values | reported | {"run": run, "data": data}
 
 
 class Training:
@@ -97,12 +97,13 @@ class Training:
     def __init__(self, settings: Recipe, device: str = "cpu"):
         self.settings = settings
         torch.manual_seed(settings.run.seed)
-        made = build(settings.sections())
+        model = build(settings.sections())
         if settings.run.start:
-            made.network.load_state_dict(open_model(settings.run.start).network.state_dict())
-        self.feed, self.held = feed(settings), validation.load(settings.validation, settings.data.root)
+            model.network.load_state_dict(open_model(settings.run.start).network.state_dict())
+        self.feed = feed(settings)
+        self.held = validation.load(settings.validation, settings.data.root)
         self.devices = Devices(device)
-        self.model = made.to(self.devices.device)
+        self.model = model.to(self.devices.device)
         network, objective = self.model.network, self.model.objective
         players = objective.players(network, self.feed.bands)
         for player in players.values():
@@ -118,7 +119,7 @@ class Training:
         self.model.transform.learn(self.feed.survey(self.settings.run.seed))
 
     def run(self, folder: Path, progress: bool) -> None:
-        """The steps that are left. The checkpoint comes before the validation, which is made again where a run is
+        """The steps that are left. The checkpoint comes before the validation, which is repeated where a run is
         taken up at its step, as it may not have been finished; the model file is written with every validation."""
         state, run = self.state, self.settings.run
         main = self.devices.rank == 0
@@ -127,9 +128,9 @@ class Training:
             if main and self.due:
                 log.scores(state.step, self.measure(folder))
             for batch in ahead(self.batch, range(state.step, run.steps), self.settings.data.threads):
-                told = self.step(batch)
+                losses = self.step(batch)
                 state.step += 1
-                log.step(state.step, told, self.model.objective)
+                log.step(state.step, losses, self.model.objective)
                 if main and (self.due or time.monotonic() - saved > run.checkpoint):
                     state.save(folder)
                     saved = time.monotonic()
@@ -144,12 +145,14 @@ class Training:
         return step == self.settings.run.steps or bool(step and every and step % every == 0)
 
     def _moment(self, step: int) -> int:
-        """A number of its own for every step of every process."""
+        """Another number for every step of every process."""
         return step * self.devices.count + self.devices.rank
 
     def batch(self, step: int) -> Batch:
         """The batch of a step: statistics from whole tiles, of which one window is learned from."""
-        data, seed, moment = self.settings.data, self.settings.run.seed, self._moment(step)
+        data = self.settings.data
+        seed = self.settings.run.seed
+        moment = self._moment(step)
         pair = self.feed.draw(seed, moment)
         with torch.no_grad():
             batch = self.model.fit([pair]).batch(pair)
@@ -159,18 +162,19 @@ class Training:
             if size <= data.patch:
                 windows.append(slice(0, size))
                 continue
-            ratio, cell = round(ratio), lcm(round(ratio), self.model.network.multiple)
+            ratio = round(ratio)
+            cell = lcm(ratio, self.model.network.multiple)
             side = data.patch - data.patch % cell
             start = int(rng.integers((size - side) // ratio + 1)) * ratio
             windows.append(slice(start, start + side))
         return crop(batch, *windows)
 
     def step(self, batch: Batch) -> dict[str, dict[str, Any]]:
-        """One turn of every player; answers with what there is to tell of each."""
+        """One turn of every player; its loss, gradient norm and rate."""
         options, run, state = self.settings.optimiser, self.settings.run, self.state
         rng = torch.Generator().manual_seed(run.seed * 2**32 + self._moment(state.step))
         torch.manual_seed(run.seed * 2**32 + self._moment(state.step))  # of layers that draw, such as dropout
-        told: dict[str, dict[str, Any]] = {}
+        losses: dict[str, dict[str, Any]] = {}
         for name, loss in self.model.objective.losses(state.players, batch, rng, progress=state.step / run.steps):
             player, optimiser = state.players[name], state.optimisers[name]
             rate = options.rates[name] * share(options, state.step, run.steps)
@@ -182,10 +186,10 @@ class Training:
             norm = clip(player, options.clips[name])
             if torch.isfinite(norm):  # one bad batch must not end a run
                 optimiser.step()
-            told[name] = {"loss": loss.detach(), "norm": norm, "rate": rate}
+            losses[name] = {"loss": loss.detach(), "norm": norm, "rate": rate}
         self.devices.same(self.model.objective.state_dict().values())
         state.update_average(run.ema)
-        return told
+        return losses
 
     def averaged(self) -> Model:
         """The model of the averaged weights, as it is now."""
@@ -196,7 +200,15 @@ class Training:
     def measure(self, folder: Path) -> dict[str, dict[str, float]]:
         """Scores of the averaged weights on the held pairs; the model file is written with them."""
         model = self.averaged()
-        found = validation.validate(model, self.held, folder / "pictures")
-        told = {"title": self.settings.title, "licence": self.settings.licence, "data": sources(self.settings.data)}
-        save(model, folder / WEIGHTS, step=self.state.step, scores=found, training=recipes.told(self.settings), **told)
-        return found
+        scores = validation.validate(model, self.held, folder / "pictures")
+        save(
+            model,
+            folder / WEIGHTS,
+            step=self.state.step,
+            scores=scores,
+            training=recipes.portable(self.settings),
+            title=self.settings.title,
+            licence=self.settings.licence,
+            data=sources(self.settings.data),
+        )
+        return scores

@@ -22,16 +22,17 @@ NAMED: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 def optimisers(players: dict[str, nn.Module], options: Optimiser) -> dict[str, torch.optim.Optimizer]:
     """One for every player that has something to learn (a running average has not)."""
-    make, made = NAMED[closest("optimiser", options.name, tuple(NAMED))], {}
+    make = NAMED[closest("optimiser", options.name, tuple(NAMED))]
     closest("schedule", options.schedule, tuple(SCHEDULES))
+    by_player = {}
     for name, player in players.items():
         parameters = [p for p in player.parameters() if p.requires_grad]
         for setting in ("rates", "clips") if parameters else ():
             if name not in getattr(options, setting):
                 raise InputError(f"optimiser.{setting} has no {name!r}: the objective trains it")
         if parameters:
-            made[name] = make(parameters, options.rates[name], weight_decay=options.decay, fused=True)
-    return made
+            by_player[name] = make(parameters, options.rates[name], weight_decay=options.decay, fused=True)
+    return by_player
 
 
 def _cosine(options: Optimiser, step: int, steps: int) -> float:

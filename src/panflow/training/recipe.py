@@ -20,8 +20,8 @@ WHOLE = ("network", "transform", "objective")  # sections whose keys are the opt
 
 @dataclass(frozen=True)
 class Data:
-    """What is learned from: `collections` of ready pairs, or pairs that are made of the ground in `sources` and in
-    drawn scenes, as `augment` says.
+    """What is learned from: `collections` of ready pairs, or pairs drawn from the ground in `sources` and in drawn
+    scenes, as `augment` says.
 
     root: the folder of all of them (`panflow train --data`); tile: PAN pixels on a side whose statistics stand for a
     scene; patch: how much of it a step learns from; batch: images in a step (0: as many as make `folded` bands);
@@ -165,7 +165,7 @@ def typed(values: dict[str, Any], what: str = "recipe") -> Recipe:
     return settings.typed(Recipe, values, what)
 
 
-def told(recipe: Recipe) -> dict[str, Any]:
+def portable(recipe: Recipe) -> dict[str, Any]:
     """What a model's file keeps of it: everything but where things lay on this machine."""
     values = recipe.dump()
     for section in ("data", "validation"):

@@ -20,7 +20,7 @@ NAME = "checkpoint.pt"
 
 @dataclass
 class State:
-    """The players, their optimisers, the averaged weights of the network, `others` with a state of their own (the
+    """The players, their optimisers, the averaged weights of the network, `others` that have a state (the
     objective's running numbers, the transform's tables), and the steps done. Data order and noise are functions of
     (seed, step), so there is no generator to keep."""
 

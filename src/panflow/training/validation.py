@@ -1,4 +1,4 @@
-"""Held pairs: reduced by Wald's protocol, sharpened, compared with the truth, shown."""
+"""Held pairs: reduced by Wald's protocol, sharpened, compared with the truth, drawn."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def scores(fused: Array, pair: Pair) -> dict[str, float]:
 
 def validate(sharpener: Sharpener, held: Held, pictures: Path | None = None) -> dict[str, dict[str, float]]:
     """Mean scores by name; `pictures`: a folder that gets ms_up, fused and reference of each first pair."""
-    found = {}
+    means = {}
     for name, pairs in held.items():
         each = []
         for k, pair in enumerate(pairs):
@@ -64,15 +64,15 @@ def validate(sharpener: Sharpener, held: Held, pictures: Path | None = None) -> 
             each.append(scores(fused, pair))
             if pictures is not None and k == 0:
                 _picture(folder(pictures) / f"{name}.png", [ms_up(pair), fused, pair.reference])
-        found[name] = {index: float(np.mean([one[index] for one in each])) for index in each[0]}
-    return found
+        means[name] = {index: float(np.mean([one[index] for one in each])) for index in each[0]}
+    return means
 
 
 def _picture(path: Path, images: Sequence[Array], side: int = 320) -> None:
     """Three bands of each image, stretched as the last one from its 1st to its 99th percentile."""
     bands = images[-1].shape[1]
     chosen = {3: (2, 1, 0), 4: (2, 1, 0), 8: (4, 2, 1)}.get(bands, (min(2, bands - 1), min(1, bands - 1), 0))
-    shown = [np.stack([to_numpy(image)[0, k, :side, :side] for k in chosen], -1) for image in images]
-    low, high = np.percentile(shown[-1], (1, 99), axis=(0, 1))
-    joined = np.concatenate(shown, axis=1)
+    crops = [np.stack([to_numpy(image)[0, k, :side, :side] for k in chosen], -1) for image in images]
+    low, high = np.percentile(crops[-1], (1, 99), axis=(0, 1))
+    joined = np.concatenate(crops, axis=1)
     save(Image.fromarray((np.clip((joined - low) / (high - low), 0, 1) * 255).astype(np.uint8)), path)

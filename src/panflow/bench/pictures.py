@@ -1,4 +1,4 @@
-"""What the report shows of a result: the image as a picture, and the map of where it is good."""
+"""What the report has of a result beside numbers: the image as a picture, and the map of where it is good."""
 
 from __future__ import annotations
 
@@ -26,38 +26,41 @@ SIDE = 512  # pixels of a picture at most: the middle of larger images
 
 
 def save(folder: Path, name: str, image: Image, case: Case) -> None:
-    """shown/NAME.npz with `picture` [h, w, 3] in uint8 and `map` [h, w] in float16: the error (mean over bands of the
-    absolute difference from the reference, in parts of full scale) or HQNR. The inputs go into a file of their own."""
-    output.folder(folder / "shown")
-    pair, inside = case.pair, _middle(case.pair.size)
+    """pictures/NAME.npz with `picture` [h, w, 3] in uint8 and `map` [h, w] in float16: the error (mean over bands of
+    the absolute difference from the reference, in parts of full scale) or HQNR. The inputs go into another file."""
+    output.folder(folder / "pictures")
+    pair = case.pair
+    inside = _middle(pair.size)
     base = ms_up(pair) if pair.reference is None else pair.reference
     bands = composite(pair.sensor.bands)
     limits = picture.limits([_chosen(base, bands, inside)])
     error = pair.reference is not None
-    values = to_numpy(abs(case.fused - pair.reference).mean(1) if error else hqnr.Index().map(case))[0][inside]
+    values = abs(case.fused - pair.reference).mean(1) if error else hqnr.Index().map(case)
+    values = to_numpy(values)[0][inside]
     if error:
         values = values / (2**pair.sensor.bits - 1)
     _write(folder, name, picture=_coloured(case.fused, bands, inside, limits), map=values.astype(np.float16))
     inputs = source(image.data, image.name, image.protocol)
-    if (folder / "shown" / f"{inputs}.npz").is_file():
+    if (folder / "pictures" / f"{inputs}.npz").is_file():
         return
-    pan = _chosen(pair.pan, (0,), inside)
-    pictures = {"PAN": picture.stretch(pan, picture.limits([pan]), GAMMA)}
-    pictures = {"PAN": np.repeat(np.moveaxis(pictures["PAN"], 0, -1), 3, -1)}
-    pictures["MS, interpolated"] = _coloured(ms_up(pair), bands, inside, limits)
+    pan_limits = picture.limits([_chosen(pair.pan, (0,), inside)])
+    pictures = {
+        "PAN": _coloured(pair.pan, (0,), inside, pan_limits),
+        "MS, interpolated": _coloured(ms_up(pair), bands, inside, limits),
+    }
     if error:
         pictures["reference"] = _coloured(pair.reference, bands, inside, limits)
     _write(folder, inputs, **pictures)
 
 
 def source(data: str, image: str, protocol: str) -> str:
-    """The name under which an image's inputs are shown."""
+    """The name under which an image's inputs are saved."""
     return f"inputs-{key(data, image, protocol)[:8]}"
 
 
 def load(folder: Path, name: str) -> dict[str, np.ndarray]:
     """What was saved under a name; nothing where nothing was. InputError where it cannot be read."""
-    path = folder / "shown" / f"{name}.npz"
+    path = folder / "pictures" / f"{name}.npz"
     if not path.is_file():
         return {}
     try:
@@ -70,7 +73,8 @@ def load(folder: Path, name: str) -> dict[str, np.ndarray]:
 
 
 def _middle(size: tuple[int, int]) -> tuple[slice, slice]:
-    rows, columns = (slice((n - min(n, SIDE)) // 2, (n - min(n, SIDE)) // 2 + min(n, SIDE)) for n in size)
+    starts = [max(0, n - SIDE) // 2 for n in size]
+    rows, columns = (slice(start, start + SIDE) for start in starts)
     return rows, columns
 
 
@@ -86,4 +90,4 @@ def _coloured(image: Array, bands: tuple[int, ...], inside: tuple[slice, slice],
 def _write(folder: Path, name: str, **arrays: Any) -> None:
     data = io.BytesIO()
     np.savez_compressed(data, **arrays)
-    output.write(folder / "shown" / f"{name}.npz", data.getbuffer())
+    output.write(folder / "pictures" / f"{name}.npz", data.getbuffer())
