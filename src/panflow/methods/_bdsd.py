@@ -22,7 +22,7 @@ def detail_moments(scene: Iterable[Pair]) -> Moments:
     """Moments at MS scale of M_L (C planes), P_L and M - M_L (C planes).
 
     M: E reduced by bicubic interpolation, as in the toolbox (1 to 2 % better in ERGAS than MS itself, which the paper
-    has); M_L: M through its own MTF; P_L: PAN through PAN's MTF, where the MS pixels lie. Filters have unit sum, so
+    has); M_L: M through its MTF; P_L: PAN through PAN's MTF, where the MS pixels lie. Filters have unit sum, so
     that a constant has no detail. Toolbox pairs keep the toolbox's sums, and reduce as if the grids shared corners.
     """
     return total(scene, at_ms(_planes))[0]

@@ -57,7 +57,7 @@ class Cells:
         return namespace(image).permute_dims(image, (0, 2, 4, 1, 3))
 
     def inside(self) -> Array | None:
-        """1 where a place holds a pixel of its own, else 0, [1, R, R, k, l]; None where all do."""
+        """1 where a place holds a pixel, 0 where it repeats one, [1, R, R, k, l]; None where all do."""
         inside = self.down.inside.T[:, None, :, None] & self.across.inside.T[None, :, None, :]
         return None if inside.all() else like(inside[None], self.pair.pan)
 

@@ -20,10 +20,11 @@ class Spectra:
         core = (..., *ms_core(pair))
         raw, aligned = to_numpy(pair.ms[core]), to_numpy(ms_aligned(pair)[core])
         valid = np.ones_like(raw[:, :1], dtype=bool) if pair.ms_valid is None else to_numpy(pair.ms_valid[core])
-        found = [_pixels(*images) for images in zip(raw, aligned, valid)]
+        members = [_pixels(*images) for images in zip(raw, aligned, valid)]
         if self.samples:
-            found = [(np.append(k, key), np.concatenate([x, y])) for (k, x), (key, y) in zip(self.samples, found)]
-        self.samples = [_smallest(*member) for member in found]
+            joined = zip(self.samples, members)
+            members = [(np.append(k, key), np.concatenate([x, y])) for (k, x), (key, y) in joined]
+        self.samples = [_smallest(*member) for member in members]
 
 
 def _pixels(raw: np.ndarray, aligned: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -101,17 +101,23 @@ def _run(name: str, pair: Pair, coarse: Sequence[np.ndarray], *numbers: Any) -> 
 @lru_cache(maxsize=64)
 def _by_fours(rows: tuple[Banded, ...]) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
     """Maps of one axis, to compute four outputs at once: how many inputs are wanted beyond either end, and for every
-    map and four outputs the first input [maps, n] of those with weights [maps, n, taps, 4], a multiple of 4."""
-    outputs, taps = len(rows[0].weights), max(own.weights.shape[1] for own in rows)
-    first = np.stack([np.pad(own.start, (0, -outputs % 4), mode="edge") for own in rows]).reshape(len(rows), -1, 4)
+    map and four outputs the first input [maps, n] of those with weights [maps, n, span, 4], span a multiple of 4.
+
+    Output i = 4 q + r is sum_t w_i[t] x[start_i + t]. With l_q = min_r start_i it is also sum_s W_q[s, r] x[l_q + s],
+    W_q[start_i - l_q + t, r] = w_i[t]: the four read the same `span` inputs.
+    """
+    outputs = len(rows[0].weights)
+    size = rows[0].size
+    taps = max(row.weights.shape[1] for row in rows)
+    first = np.stack([np.pad(row.start, (0, -outputs % 4), mode="edge") for row in rows]).reshape(len(rows), -1, 4)
     span = int((first.max(2) - first.min(2)).max()) + taps
     span += -span % 4
-    before, size = max(0, -int(first.min())), rows[0].size
+    before = max(0, -int(first.min()))
     after = max(0, int(first.max()) + taps - size, span - size - before)
     low = np.minimum(first.min(2), size + after - span)
     weights = np.zeros((*low.shape, span, 4))
-    for m, own in enumerate(rows):
-        for i, (start, taken) in enumerate(zip(own.start, own.weights)):
+    for m, row in enumerate(rows):
+        for i, (start, taken) in enumerate(zip(row.start, row.weights)):
             offset = start - low[m, i // 4]
             weights[m, i // 4, offset : offset + len(taken), i % 4] = taken
     return (before, after), low + before, weights

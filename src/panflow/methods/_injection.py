@@ -1,6 +1,6 @@
 """What most classical methods share: details injected into the interpolated bands.
 
-Notation of every file: E = ms_up, P = pan, P_L = a low-pass of PAN, I = an intensity made of the bands.
+Notation of every file: E = ms_up, P = pan, P_L = a low-pass of PAN, I = an intensity, mixed of the bands.
 """
 
 from collections.abc import Iterable

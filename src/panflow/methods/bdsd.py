@@ -15,7 +15,7 @@ class Method(Sharpener):
     """fused_b = E_b + sum over c of gamma_cb E_c + gamma_Pb P.
 
     gamma: least squares of M_b - M_L,b on M_L and P_L at MS scale, no intercept; M: E reduced to MS scale, M_L: M
-    through its own MTF, P_L: PAN through PAN's. One model for the whole scene (the paper's blocks are not used, as
+    through its MTF, P_L: PAN through PAN's. One model for the whole scene (the paper's blocks are not used, as
     in the toolbox's demonstration). Shapes [B, C, H, W], in counts.
     """
 

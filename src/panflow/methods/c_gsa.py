@@ -64,12 +64,12 @@ class Method(Sharpener):
         m = total(scene, at_ms(coarse))[0]
         weights = solve(m.cov[:, :-1, :-1], m.cov[:, :-1, -1])
         offset = m.mean[:, -1:] - namespace(weights).sum(weights * m.mean[:, :-1], axis=1, keepdims=True)
-        found = replace(self, weights=weights, offset=offset)
+        fitted = replace(self, weights=weights, offset=offset)
         if self.labels is None:
             centres, largest = zip(*(clusters(sample, self.segments) for _, sample in spectra.samples))
-            found = replace(found, centres=like(np.stack(centres), weights), largest=like(np.stack(largest), weights))
-        gains = [_gain(part, weights) for part in found._moments(scene)]
-        return replace(found, gains=namespace(weights).stack(gains, axis=1))
+            fitted = replace(fitted, centres=like(np.stack(centres), weights), largest=like(np.stack(largest), weights))
+        gains = [_gain(part, weights) for part in fitted._moments(scene)]
+        return replace(fitted, gains=namespace(weights).stack(gains, axis=1))
 
     def __call__(self, pair: Pair) -> Array:
         bands = ms_up(pair)
@@ -121,7 +121,7 @@ def _by_segment(bands: Array, segments: Array, valid: Array | None, count: int) 
     xp = namespace(bands)
     whole = measure(bands, valid)
     x = xp.reshape(xp.astype(bands, xp.float64), (*bands.shape[:2], -1)) - whole.mean[:, :, None]
-    found = []
+    parts = []
     for s in range(count):
         inside = segments == s if valid is None else (segments == s) & valid
         weight = xp.astype(xp.reshape(inside, (bands.shape[0], 1, -1)), xp.float64)
@@ -129,8 +129,8 @@ def _by_segment(bands: Array, segments: Array, valid: Array | None, count: int) 
         chosen = x * weight
         mean = xp.sum(chosen, axis=2) / xp.clip(n, 1, None)[:, None]
         comoment = chosen @ x.mT - n[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        found.append(Moments(n, mean + whole.mean, comoment))
-    return found
+        parts.append(Moments(n, mean + whole.mean, comoment))
+    return parts
 
 
 def _gain(moments: Moments, weights: Array) -> Array:

@@ -1,4 +1,4 @@
-"""ESRI: ArcGIS' own method, PAN minus a weighted mean of the bands is added [arcgis]."""
+"""ESRI: ArcGIS' method, PAN minus a weighted mean of the bands is added [arcgis]."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ class Method(Sharpener):
     """fused = P sum c_j M_j / sum c_j T M_j, c_j = exp(-N_j / sigma^2) exp(-d_j^2 / sigma_s^2), j = 1 to 9.
 
     M_j: spectra of the MS pixel under the PAN pixel and of the eight around it; N_j: sum of |P - P(q)| over the PAN
-    pixels q of MS pixel j and of those on the way to it in the own MS pixel; sigma^2 = the smallest N_j; d_j:
+    pixels q of MS pixel j and of those on the way to it in the pixel's MS pixel; sigma^2 = the smallest N_j; d_j:
     distance to the centre of MS pixel j, sigma_s = 0.62 ratio, in PAN pixels; T regresses the mean of PAN over an MS
     pixel on its spectrum, no intercept. A PAN pixel belongs to the MS pixel whose centre is nearest, so that any
     ratio and phase will do. Shapes [B, C, H, W], in counts. `guard` leaves the mixed spectrum unscaled where T M is
@@ -53,9 +53,12 @@ class Method(Sharpener):
 
     def __call__(self, pair: Pair) -> Array:
         cells = Cells(pair)
-        pan, inside, spectra = cells.pan(), cells.inside(), _grown(cells.spectra())
+        pan = cells.pan()
         xp = namespace(pan)
-        around, there = _grown(pan), None if inside is None else _grown(inside)
+        inside = cells.inside()
+        around = _grown(pan)
+        there = None if inside is None else _grown(inside)
+        spectra = _grown(cells.spectra())
         near = self._nearness(cells, pan)
         guard = guarded(self.guard, pair)
         rows, columns = pan.shape[1:3]
@@ -74,7 +77,7 @@ class Method(Sharpener):
         return cells.join(xp.stack(done, axis=2))
 
     def _nearness(self, cells: Cells, pan: Array) -> list[list[list[Array]]]:
-        """exp(-d_j^2 / sigma_s^2) of the pixels at (a, b) of their cells, [k, l] for every j: found[a][b][j]."""
+        """exp(-d_j^2 / sigma_s^2) of the pixels at (a, b) of their cells, [k, l] for every j, as lists [a][b][j]."""
         down, across = (
             [np.exp(-(((axis.distance - i * r) / (self.spatial * r)) ** 2)).T for i in (-1, 0, 1)]
             for axis, r in zip((cells.down, cells.across), cells.pair.ratio)
@@ -93,12 +96,12 @@ def _differences(around: Array, there: Array | None, pixel: Array, a: int, b: in
     xp = namespace(around)
 
     def distance(i: int, j: int) -> Array:
-        found = xp.abs(_moved(around, i, j) - pixel[:, None, None])
-        return found if there is None else found * _moved(there, i, j)
+        difference = xp.abs(_moved(around, i, j) - pixel[:, None, None])
+        return difference if there is None else difference * _moved(there, i, j)
 
-    own = distance(0, 0)
+    inner = distance(0, 0)  # of the pixel's MS pixel
     way = {-1: lambda at: slice(at + 1), 0: lambda at: slice(None), 1: lambda at: slice(at, None)}
-    between = [xp.sum(own[:, way[i](a), way[j](b)], axis=(1, 2)) for i, j in NEIGHBOURS]
+    between = [xp.sum(inner[:, way[i](a), way[j](b)], axis=(1, 2)) for i, j in NEIGHBOURS]
     beyond = [xp.sum(distance(i, j), axis=(1, 2)) if i or j else 0 for i, j in NEIGHBOURS]
     return xp.stack([near + far for near, far in zip(between, beyond)])
 

@@ -1,4 +1,4 @@
-"""The two terms that ask a fused image to agree with its own MS and PAN; neither needs a reference.
+"""The two terms that ask a fused image to agree with its MS and PAN; neither needs a reference.
 
 Counts are divided by the unit of the network's answer and errors are means over pixels and bands, one a member.
 """
@@ -34,7 +34,7 @@ def _means(error: Tensor, valid: Tensor | None, rim: int) -> Tensor:
 def spectral(fused: Tensor, pair: Pair, unit: Tensor) -> Tensor:
     """What the sensor would see of the fused image against the MS it delivered, |D y - ms|^2, [B].
 
-    Zero at the truth of a pair made by Wald's protocol with the sensor's MTF and phase. Eq. 13 of [otfm], whose
+    Zero at the truth of a pair reduced by Wald's protocol with the sensor's MTF and phase. Eq. 13 of [otfm], whose
     two labels are swapped.
     """
     return _means((sense(fused, pair) - pair.ms) / unit, pair.ms_valid, MS_RIM)
@@ -42,7 +42,7 @@ def spectral(fused: Tensor, pair: Pair, unit: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Modulation:
-    """Detail in proportion: y - haze should be (B y - haze) * ratio, the ratio that PAN has to its own low-pass.
+    """Detail in proportion: y - haze should be (B y - haze) * ratio, the ratio that PAN has to its low-pass.
 
     PAN is brought to each band's mean and standard deviation (by that of its low-pass B P); haze [B, C, 1, 1] is the
     band's 0.5 % quantile; bands that do not follow PAN have weight 0. Nothing here carries a gradient.
@@ -71,7 +71,7 @@ class Modulation:
         return cls(pair, unit, haze, ratio, tied.to(ms_up.dtype))
 
     def __call__(self, fused: Tensor) -> Tensor:
-        """|y - haze - (B y - haze) * ratio|^2, [B]. Eq. 13 and 14 of [otfm], made to fit: the residual against zero.
+        """|y - haze - (B y - haze) * ratio|^2, [B]. Eq. 13 and 14 of [otfm], with the residual against zero.
 
         Not small at the truth (a third of the residual's energy), and zero for y = haze: it goes with `spectral`.
         """

@@ -38,7 +38,7 @@ class Objective(Game):
 
     What the network gains from the critic is bounded: -v has slope 1 in OTFM, at most 1 here. [ufogen] compares
     noised images: where there is a bridge_sigma, z1 and x1 go back along the bridge to the time t - back, each with
-    noise of its own. Without one they are compared as they are.
+    other noise. Without one they are compared as they are.
     """
 
     options: Options

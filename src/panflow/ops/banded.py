@@ -70,7 +70,7 @@ class Banded:
 
 
 def in_double(function: Callable[..., Array]) -> Callable[..., Array]:
-    """A map of an image that NumPy computes in float64 and gives in the image's own type.
+    """A map of an image that NumPy computes in float64 and gives in the image's type.
 
     So the last bit of a pixel, and with it what it is rounded to, does not depend on the tile that it is computed in;
     the order of additions in a matrix product does. torch computes in the type that it is given.

@@ -1,4 +1,4 @@
-"""Wald's protocol: a pair reduced by its own ratio, whose truth is the original MS [wald1997]."""
+"""Wald's protocol: a pair reduced by its ratio, whose truth is the original MS [wald1997]."""
 
 from dataclasses import replace
 from math import floor
@@ -12,7 +12,7 @@ from panflow.types import Array, Pair, yx
 def wald(pair: Pair) -> Pair:
     """The reduced pair with `reference`.
 
-    MS passes through the sensor's MTF and is sampled at the pair's own phase (modulo the ratio); PAN is
+    MS passes through the sensor's MTF and is sampled at the pair's phase (modulo the ratio); PAN is
     reduced by antialiased bicubic interpolation to where the MS pixels lie. `toolbox` pairs follow the
     field's toolbox, which reduces PAN as if the grids shared corners. Sizes are cut to multiples of the ratio.
     """
@@ -33,13 +33,13 @@ def wald(pair: Pair) -> Pair:
         pan=shrink(pair.pan, ratio, fine, None if pair.toolbox else pair.common_phase),
         phase=(phase,) * pair.bands,
         reference=reference,
-        ms_valid=_seen(pair.ms_valid, fine, pair, phase, size),
+        ms_valid=_clean(pair.ms_valid, fine, pair, phase, size),
         pan_valid=None if pair.ms_valid is None else pair.ms_valid[..., : fine[0], : fine[1]],
         core=None,
     )
 
 
-def _seen(valid: Array | None, fine: tuple, pair: Pair, phase: tuple, size: tuple) -> Array | None:
+def _clean(valid: Array | None, fine: tuple, pair: Pair, phase: tuple, size: tuple) -> Array | None:
     """Coarse pixels that only valid ones have entered with more than a thousandth."""
     if valid is None:
         return None

@@ -3,7 +3,7 @@
 From material to material bands differ, and shadows lie on one side of what casts them: a single mix of bands for a
 whole image would take that for an offset. In a square of a few pixels each band is nearly a linear mix of those
 that resemble it most. So band by band, the most similar first, each is moved to where squares of it are explained
-best by bands that are placed already. Groups are few: a band joins one, unless a place of its own is clearly better.
+best by bands that are placed already. Groups are few: a band joins one, unless another place is clearly better.
 All in NumPy.
 """
 
@@ -17,7 +17,7 @@ SIDE = 8  # MS pixels of a square
 HELPERS = 2  # bands that explain another one
 STEPS = 6
 LEAST = 16  # squares that a scene must offer
-CLEAR = 0.92  # what an own place must leave of the squares' unexplained energy, against the best group's
+CLEAR = 0.92  # what a new place must leave of the squares' unexplained energy, against the best group's
 # interpolation between pixels dims noise near the Nyquist frequency, which would look like a better place: dim it first
 SMOOTH = Separable((((0.25, 0.5, 0.25), (0.25, 0.5, 0.25)),))
 SMALL = 0.25  # PAN pixels: less is not worth a correction
@@ -36,7 +36,8 @@ def displacements(windows: list[tuple[np.ndarray, np.ndarray]], ratio: YX) -> np
     still = [squares.at(band, offsets[band]) for band in range(count)]
     alike = np.array([[_similarity(helper, band) for band in still] for helper in still])
     first = int(alike.sum(axis=1).argmax())
-    placed, groups = {first: still[first]}, [np.zeros(2)]
+    placed = {first: still[first]}
+    groups = [np.zeros(2)]
     while len(placed) < count:
         waiting = [band for band in range(count) if band not in placed]
         band = max(waiting, key=lambda b: max(alike[p, b] for p in placed))
@@ -60,12 +61,13 @@ class _Squares:
 
     def at(self, band: int, offset: np.ndarray) -> np.ndarray:
         """Squares [n, SIDE * SIDE] of a band that lies at an offset in PAN pixels, their means removed."""
-        phase, found = tuple(o / r for o, r in zip(offset, self.ratio)), []
+        phase = tuple(o / r for o, r in zip(offset, self.ratio))
+        parts = []
         for bands, corners in self.windows:
             image = interpolate(bands[None, None, band], (1.0, 1.0), phase, bands.shape[1:])[0, 0]
             rows, columns = (corners[:, k, None] + np.arange(SIDE) for k in (0, 1))
-            found.append(image[rows[:, :, None], columns[:, None, :]].reshape(-1, SIDE * SIDE))
-        squares = np.concatenate(found)
+            parts.append(image[rows[:, :, None], columns[:, None, :]].reshape(-1, SIDE * SIDE))
+        squares = np.concatenate(parts)
         return squares - squares.mean(axis=1, keepdims=True)
 
     def place(self, band: int, basis: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
@@ -84,8 +86,9 @@ class _Squares:
         nearest = groups[int(np.argmin(left))]
         offset = nearest
         for _ in range(STEPS):
-            residual, units = unexplained(self.at(band, offset)), 0.5 * np.eye(2)
-            slopes = [unexplained(self.at(band, offset + u) - self.at(band, offset - u)) for u in units]
+            # Gauss-Newton on sum_i w_i |r_i(offset)|^2: J^T W J move = -J^T W r, by all squares and by either half
+            residual = unexplained(self.at(band, offset))
+            slopes = [unexplained(self.at(band, offset + u) - self.at(band, offset - u)) for u in 0.5 * np.eye(2)]
             normal = np.array([[weight * (a * b).sum(axis=1) for b in slopes] for a in slopes])
             right = np.array([weight * (a * residual).sum(axis=1) for a in slopes])
             parts = slice(None), slice(0, None, 2), slice(1, None, 2)
@@ -95,15 +98,16 @@ class _Squares:
             offset = offset + np.clip(move, -1, 1)
             if np.abs(move).max() < 0.01 or np.abs(offset - nearest).max() < SMALL / 2:
                 break
-        own = float(weight @ (unexplained(self.at(band, offset)) ** 2).sum(axis=1))
+        remaining = float(weight @ (unexplained(self.at(band, offset)) ** 2).sum(axis=1))
         small = np.abs(offset - nearest).max() < SMALL or np.abs(halves[0] - halves[1]).max() > SMALL
-        if small or own > CLEAR * min(left):
+        if small or remaining > CLEAR * min(left):
             return nearest
         groups.append(offset)
         return offset
 
 
 def _similarity(helper: np.ndarray, band: np.ndarray) -> float:
-    """Share of the energy of a band's squares that a helper's explain, each by its own factor."""
-    along, energy = (helper * band).sum(axis=1), (helper * helper).sum(axis=1)
+    """Share of the energy of a band's squares that a helper's explain, each by one factor."""
+    along = (helper * band).sum(axis=1)
+    energy = (helper * helper).sum(axis=1)
     return float((along**2 / np.maximum(energy, 1e-12)).sum() / max((band * band).sum(), 1e-12))

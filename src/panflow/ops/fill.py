@@ -13,16 +13,16 @@ def fill(image: Array, valid: Array | None) -> Array:
     """
     if valid is None:
         return image
-    known = to_numpy(valid)
-    if known.all():
+    mask = to_numpy(valid)
+    if mask.all():
         return image
     from scipy.ndimage import distance_transform_edt  # takes long to import, and few scenes have holes
 
     filled = to_numpy(image).copy()
     for b in range(filled.shape[0]):
-        if not known[b, 0].any():
+        if not mask[b, 0].any():
             filled[b] = 0
             continue
-        rows, columns = distance_transform_edt(~known[b, 0], return_distances=False, return_indices=True)
+        rows, columns = distance_transform_edt(~mask[b, 0], return_distances=False, return_indices=True)
         filled[b] = filled[b][:, rows, columns]
     return like(filled, image) if is_torch(image) else np.asarray(filled, dtype=image.dtype)

@@ -1,6 +1,6 @@
 """First and second moments of image planes, gathered pair by pair and merged, so that a scene is fitted once.
 
-Everything is counted in float64, over a pair's core (its own pixels, not the borrowed ones) and over valid
+Everything is counted in float64, over a pair's core (without the context borrowed around it) and over valid
 pixels only.
 """
 
@@ -85,7 +85,7 @@ def _measure(planes: Array, valid: Array | None) -> Moments:
 
 
 def pan_core(pair: Pair) -> tuple[slice, slice]:
-    """The pair's own pixels on the PAN grid."""
+    """The pair's core on the PAN grid."""
     if pair.core is None:
         return slice(None), slice(None)
     top, bottom, left, right = pair.core
@@ -107,12 +107,12 @@ def ms_core(pair: Pair) -> tuple[slice, slice]:
 
 
 def at_pan(planes: Callable[[Pair], Array]) -> Callable[[Pair], Moments]:
-    """Moments of the planes [B, K, H, W] that a function makes of a pair, over its core at PAN scale."""
+    """Moments of the planes [B, K, H, W] that a function computes of a pair, over its core at PAN scale."""
     return lambda pair: _measure_core(planes(pair), pan_core(pair), pair.pan_valid)
 
 
 def at_ms(planes: Callable[[Pair], Array]) -> Callable[[Pair], Moments]:
-    """Moments of the planes [B, K, h, w] that a function makes of a pair, over its core at MS scale."""
+    """Moments of the planes [B, K, h, w] that a function computes of a pair, over its core at MS scale."""
     return lambda pair: _measure_core(planes(pair), ms_core(pair), pair.ms_valid)
 
 
@@ -140,11 +140,11 @@ def sample(planes: Array, pair: Pair) -> list[np.ndarray]:
     values = to_numpy(planes[..., rows, columns])
     batch, k = values.shape[:2]
     valid = None if pair.pan_valid is None else to_numpy(pair.pan_valid[..., rows, columns])
-    found = []
+    samples = []
     for b in range(batch):
         flat = values[b].reshape(k, -1)
         if valid is not None:
             flat = flat[:, valid[b].reshape(-1)]
         stride = 1 if pair.core is None else max(1, flat.shape[1] // SAMPLE)
-        found.append(flat[:, ::stride])
-    return found
+        samples.append(flat[:, ::stride])
+    return samples

@@ -1,4 +1,4 @@
-"""What is known of each sensor: one TOML file a sensor, read by `load`.
+"""The sensors: one TOML file each, read by `load`.
 
 A file holds the published band edges in nm (`nm`; centre and width follow), the MTF gain of each band at the
 Nyquist frequency of MS (`mtf`), PAN's, the bit depth, the source of the numbers, what its usual products of
@@ -66,8 +66,8 @@ def load(name: str) -> Sensor:
     return _with(sensor, tuple(_band(**band) for band in facts["bands"]))
 
 
-def _known(sensor: Sensor, names: list[str] | None) -> list[Band] | None:
-    """The sensor's bands that files' own band names mean, or None where one of them is not understood."""
+def _named(sensor: Sensor, names: list[str] | None) -> list[Band] | None:
+    """The sensor's bands that the band names of files mean, or None where one of them is not understood."""
     bands = {band.name: band for band in sensor.bands}
     facts = [f for f in _facts(sensor.name)["bands"] if f["name"] in bands]  # a selected sensor has some of them
     bands |= {f["id"].lower(): bands[f["name"]] for f in facts if "id" in f}
@@ -75,8 +75,8 @@ def _known(sensor: Sensor, names: list[str] | None) -> list[Band] | None:
         bands["nir"] = bands["nir1"]  # where there are two, the usual one
     words = [re.sub(r"[-\s]+", "_", (name or "").strip().lower()) for name in names or [""]]
     words = [re.sub(r".*_(?=b\d$)", "", word) for word in words]  # Landsat's ..._SR_B2
-    found = [bands.get(word) or bands.get(ALIASES.get(word, "")) for word in words]
-    return None if None in found or len(set(found)) < len(found) else found  # type: ignore[return-value]
+    named = [bands.get(word) or bands.get(ALIASES.get(word, "")) for word in words]
+    return None if None in named or len(set(named)) < len(named) else named  # type: ignore[return-value]
 
 
 def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sensor:
@@ -84,17 +84,17 @@ def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sen
 
     Band names of the file decide where all of them are understood. Else the bands are taken to be all of the
     sensor's, or its usual product of that many (blue, green, red, NIR; red, green, blue), in file order.
-    `generic` takes any number: known names keep their wavelength, others have none (nan) and gain 0.30.
+    `generic` takes any number: standard names keep their wavelength, others have none (nan) and gain 0.30.
     """
     if names is not None and len(names) != count:
         raise InputError(f"the MS image has {count} bands and came with {len(names)} band names: give one a band")
-    if (found := _known(sensor, names)) and len(found) == count:
-        return _with(sensor, tuple(found))
+    if (named := _named(sensor, names)) and len(named) == count:
+        return _with(sensor, tuple(named))
     if sensor.name == "generic" and count > 0:
         words = [(names or [""] * count)[i] or f"band{i + 1}" for i in range(count)]
         plain = [Band(word, math.nan, math.nan, sensor.bands[0].mtf) for word in words]
-        known = [_known(sensor, [word]) or [band] for word, band in zip(words, plain)]
-        return _with(sensor, tuple(bands[0] for bands in known))
+        fitted = [_named(sensor, [word]) or [band] for word, band in zip(words, plain)]
+        return _with(sensor, tuple(bands[0] for bands in fitted))
     everything = [band.name for band in sensor.bands]
     products = [everything, *_facts(sensor.name).get("products", []), ["red", "green", "blue"]]
     for product in products:
@@ -108,7 +108,7 @@ def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sen
 
 
 def _recognise(text: str) -> set[str]:
-    """The sensors whose marks stand in a text, as words of their own."""
+    """The sensors whose marks stand in a text, as whole words."""
     return {
         name
         for name in registry.names("sensors")
@@ -147,16 +147,16 @@ def guess(
     """
     why = "neither tags nor name tell the sensor"
     for place, text in _evidence(tags, path):
-        found = sorted(_recognise(text))
-        if len(found) > 1:
-            why = f"{place} {text!r} fits more than one sensor ({', '.join(found)})"
+        fits = sorted(_recognise(text))
+        if len(fits) > 1:
+            why = f"{place} {text!r} fits more than one sensor ({', '.join(fits)})"
             break
-        if found:
+        if fits:
             try:
-                return fit_bands(load(found[0]), count, names), f"{place} {text!r} says {found[0]}"
+                return fit_bands(load(fits[0]), count, names), f"{place} {text!r} says {fits[0]}"
             except InputError as error:
-                why = f"{place} {text!r} says {found[0]}, but {error}"
+                why = f"{place} {text!r} says {fits[0]}, but {error}"
                 break
-    options = ", ".join(fitting(count, ratio)) or "no sensor known"
+    options = ", ".join(fitting(count, ratio)) or "none"
     reason = f"{why}; generic values are used (with {count} bands at ratio {ratio:g}, --sensor may be: {options})"
     return replace(fit_bands(load("generic"), count, names), ratio=ratio), reason
