@@ -66,6 +66,8 @@ def test_pancollection_without_reference_and_foreign_files(root, tmp_path):
         _tiles.load(Collection("pancollection", "other.h5", "worldview3"), tmp_path)
     with pytest.raises(UnknownName, match="did you mean 'pancollection'"):
         _tiles.load(Collection("pancolection", "other.h5", "worldview3"), tmp_path)
+    with pytest.raises(InputError, match="geotiff is no format of collections"):
+        _tiles.load(Collection("geotiff", "other.h5", "worldview3"), tmp_path)
 
 
 def of_nbu(root, **options) -> _tiles.Tiles:

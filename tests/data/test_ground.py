@@ -109,7 +109,7 @@ def test_a_pair_of_files_reduces_pan_to_the_ms(tmp_path):
     coarse = fine.reshape(1, 80, 4, 80, 4).mean((2, 4))
     write(tmp_path / "place/pan.tif", fine, 1.0)
     write(tmp_path / "place/ms.tif", np.concatenate([coarse, 2 * coarse]), 4.0)
-    (found,) = geotiff.load(Source("place", pan="pan.tif", weight=3.0), tmp_path, TILE)
+    (found,) = geotiff.grounds(Source("place", pan="pan.tif", weight=3.0), tmp_path, TILE)
     assert found.reference.shape == (2, 80, 80) and found.light.shape == (1, 80, 80)
     np.testing.assert_allclose(found.light[:, 8:-8, 8:-8], coarse[:, 8:-8, 8:-8], rtol=1e-4)
     assert found.weight == 3.0
@@ -118,7 +118,7 @@ def test_a_pair_of_files_reduces_pan_to_the_ms(tmp_path):
 def test_bands_without_pan_come_at_several_scales(tmp_path):
     (tmp_path / "place").mkdir()
     write(tmp_path / "place/a.tif", np.full((3, 128, 128), 7.0), 1.0)
-    found = geotiff.load(Source("place", ms=("*.tif",), each=True, scales=(1, 2)), tmp_path, TILE)
+    found = geotiff.grounds(Source("place", ms=("*.tif",), each=True, scales=(1, 2)), tmp_path, TILE)
     assert [g.reference.shape[-1] for g in found] == [128, 64]
     np.testing.assert_allclose(found[1].reference, 7.0, rtol=1e-3)  # MTF filters sum to 1 about, as in the toolbox
     np.testing.assert_allclose(found[1].light, 7.0, rtol=1e-5)
@@ -130,7 +130,7 @@ def test_nodata_and_zeros_are_left_out(tmp_path):
     image[0, :48] = -5
     image[1, :, :20] = 0
     write(tmp_path / "place/a.tif", image, 1.0, nodata=-5)
-    (found,) = geotiff.load(Source("place", ms=("a.tif",)), tmp_path, TILE)
+    (found,) = geotiff.grounds(Source("place", ms=("a.tif",)), tmp_path, TILE)
     assert found.corners.min(0).tolist() == [48, 20]
     assert (found.reference == 9).all()
 
@@ -138,19 +138,19 @@ def test_nodata_and_zeros_are_left_out(tmp_path):
 def test_mat_files(tmp_path):
     (tmp_path / "place").mkdir()
     savemat(tmp_path / "place/a.mat", {"I_MS": np.full((60, 60, 4), 3.0), "I_PAN": np.full((120, 120), 5.0)})
-    (found,) = geotiff.load(Source("place", ms=("*.mat",), each=True, phase="corner"), tmp_path, TILE)
+    (found,) = geotiff.grounds(Source("place", ms=("*.mat",), each=True, phase="corner"), tmp_path, TILE)
     assert found.reference.shape == (4, 60, 60) and found.light.shape == (1, 60, 60)
     savemat(tmp_path / "place/a.mat", {"x": 1})
     with pytest.raises(InputError, match="expected I_MS and I_PAN"):
-        geotiff.load(Source("place", ms=("*.mat",), each=True), tmp_path, TILE)
+        geotiff.grounds(Source("place", ms=("*.mat",), each=True), tmp_path, TILE)
 
 
 def test_absent_files_are_named(tmp_path):
     with pytest.raises(MissingInput, match=r"give --data"):
-        geotiff.load(Source("place"), tmp_path, TILE)
+        geotiff.grounds(Source("place"), tmp_path, TILE)
     (tmp_path / "place").mkdir()
     with pytest.raises(MissingInput, match=r"holds no file 'ms\.tif'"):
-        geotiff.load(Source("place"), tmp_path, TILE)
+        geotiff.grounds(Source("place"), tmp_path, TILE)
     write(tmp_path / "place/ms.tif", np.ones((1, 20, 20)), 1.0)
     with pytest.raises(InputError, match="has no room for a tile of 32"):
-        geotiff.load(Source("place"), tmp_path, TILE)
+        geotiff.grounds(Source("place"), tmp_path, TILE)

@@ -12,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from panflow import registry, sensors
+from panflow import sensors
 from panflow.bench.plan import PROTOCOLS, Data, Plan, essence
-from panflow.data import geotiff, synthetic
+from panflow.data import _tiles, geotiff, synthetic
 from panflow.data._tiles import Collection, Tiles
 from panflow.errors import InputError, MissingInput
 from panflow.files import output
@@ -91,7 +91,7 @@ def _scene(data: Data, seed: int) -> Pair:
 
 def _collection(options: Collection, root: Path) -> Iterator[tuple[str, Make]]:
     try:
-        tiles = registry.get("data", options.format).load(options, root)
+        tiles = _tiles.load(options, root)
     except MissingInput as error:
         raise MissingInput(
             f"{error}. --data DIR is the folder where the plan finds {LAYOUTS[options.format]}; --rehearse runs it "

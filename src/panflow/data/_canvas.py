@@ -35,7 +35,7 @@ class Canvas:
         self.pens = {name: ImageDraw.Draw(image) for name, image in self.images.items()}
 
     def _ink(self, material: str | None, layers: dict[str, float]) -> list[tuple[ImageDraw.ImageDraw, float]]:
-        if material is not None:  # a new thing starts plain, with a hue of its own
+        if material is not None:  # a new thing starts plain, with another hue
             plain = {"mix": 0.15, "tone": 1.0, "hue": self.rng.normal(), "light": 1.0}
             layers = plain | layers | {"label": LABELS[material]}
         return [(self.pens[name], value) for name, value in layers.items()]
@@ -160,9 +160,10 @@ class Canvas:
             tone = tone * (1 + TEXTURE["grain"][label] * grain + TEXTURE["patch"][label] * patch)
             tone *= 1 + TEXTURE["stain"][label] * stain
             mix = np.clip(mix + TEXTURE["mottle"][label] * mottle + TEXTURE["drift"][label] * drift, 0, 1)
-            hue, direct = hue + 0.5 * tint, np.where(shadow > 0, np.float32(0), light)
+            hue = hue + 0.5 * tint
+            direct = np.where(shadow > 0, np.float32(0), light)
             for band, r in zip(image, responses):
-                surface = (r.own[label] + mix * (r.mixed - r.own)[label] + hue * r.hued[label]) * tone
+                surface = (r.plain[label] + mix * (r.mixed - r.plain)[label] + hue * r.hued[label]) * tone
                 fine = surface * np.float32(r.clear) * (np.float32(r.sky) + np.float32(1 - r.sky) * direct)
                 quarters = (fine[i::2, k::2] for i in (0, 1) for k in (0, 1))
                 band[top // OVERSAMPLING : bottom // OVERSAMPLING] = sum(quarters) / 4 + r.air

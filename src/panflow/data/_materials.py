@@ -1,6 +1,6 @@
 """Materials of the synthetic scene: reflectance spectra, texture, and what a band makes of them.
 
-The spectra are our own smooth drawings of what such surfaces reflect (rising soils, the red edge of leaves,
+The spectra are smooth drawings of ours of what such surfaces reflect (rising soils, the red edge of leaves,
 water that is black in the infrared); they imitate no measured sample.
 """
 
@@ -85,7 +85,7 @@ TEXTURE = {  # every label's contrast, by kind
 class Response:
     """What one band measures: reflectance, its partner's and its change with hue by label; light in shadow, air."""
 
-    own: np.ndarray
+    plain: np.ndarray
     mixed: np.ndarray
     hued: np.ndarray
     sky: float
@@ -101,7 +101,7 @@ def response(band: Band) -> Response:
     if not (band.wavelength > 0 and band.width > 0):
         raise InputError(
             f"band {band.name!r} has no wavelength, which a synthetic scene needs: "
-            "take a sensor of known bands (`panflow names sensors`), or name the bands blue, green, red, nir"
+            "take a sensor with bands (`panflow names sensors`), or name the bands blue, green, red, nir"
         )
     nm = band.wavelength + band.width * np.linspace(-0.6, 0.6, 61)
     weight = np.interp(nm, WAVELENGTHS, SUN) / (1 + np.exp((np.abs(nm - band.wavelength) / band.width - 0.5) * 40))
@@ -110,9 +110,9 @@ def response(band: Band) -> Response:
     def mean(spectrum: object) -> float:
         return float(weight @ np.interp(nm, WAVELENGTHS, np.asarray(spectrum, dtype=float)))
 
-    own = np.array([mean(m.reflectance) for m in MATERIALS.values()], dtype=np.float32)
-    mixed = own[[LABELS[m.partner] for m in MATERIALS.values()]]
+    plain = np.array([mean(m.reflectance) for m in MATERIALS.values()], dtype=np.float32)
+    mixed = plain[[LABELS[m.partner] for m in MATERIALS.values()]]
     bumps = sum(strength * np.exp(-0.5 * ((nm - centre) / width) ** 2) for centre, width, strength in HUES)
     spectra = [np.interp(nm, WAVELENGTHS, m.reflectance) for m in MATERIALS.values()]
     hued = np.array([weight @ (bumps * spectrum) for spectrum in spectra], dtype=np.float32)
-    return Response(own, mixed, hued, mean(SKY), mean(CLEAR), mean(AIR))
+    return Response(plain, mixed, hued, mean(SKY), mean(CLEAR), mean(AIR))

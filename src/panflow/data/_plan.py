@@ -84,9 +84,9 @@ class Plan:
 
     def roads(self, canvas: Canvas) -> list[Road]:
         """The roads that may reach the canvas, the widest last."""
-        found = []
+        roads = []
         for axis, (lines, along) in enumerate([(self.us, self.vs), (self.vs, self.us)]):
             for k, line in enumerate(lines):
                 for b in range(len(along) - 1):
-                    found.append(Road(self.kind(axis, k, b), axis, line, along[b], along[b + 1], self.frame))
-        return sorted((r for r in found if r.kind != "none" and r.near(canvas)), key=lambda road: road.half)
+                    roads.append(Road(self.kind(axis, k, b), axis, line, along[b], along[b + 1], self.frame))
+        return sorted((r for r in roads if r.kind != "none" and r.near(canvas)), key=lambda road: road.half)

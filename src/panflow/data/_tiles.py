@@ -1,4 +1,4 @@
-"""Collections of ready pairs: tiles of one sensor and size, in the sensor's own counts."""
+"""Collections of ready pairs: tiles of one sensor and size, in the sensor's counts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from panflow import registry, sensors
+from panflow.errors import InputError
 from panflow.types import YX, Array, Pair, Sensor
-
-FORMATS = ("nbu", "pancollection")
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Collection:
     bands: those to take, in this order (0-based; none: all). part: "train", "val" or "test" of what the format
     splits, or "all"; split: a text file with the names of the part's tiles, one a line, in place of the seeded split.
     reduction: how pairs without a reference are reduced, "wald" (the sensor's MTF) or "unipan" (that paper's).
-    licence, credit: what the model's file tells of the set.
+    licence, credit: of the set, kept in the model's file.
     """
 
     format: str
@@ -73,5 +72,7 @@ def sensor_of(collection: Collection, count: int) -> Sensor:
 
 def load(collection: Collection, root: Path) -> Tiles:
     """The tiles of a collection. Raises UnknownName, MissingInput or InputError."""
-    registry.closest("format of collections", collection.format, FORMATS)
-    return registry.get("data", collection.format).load(collection, root)
+    module = registry.get("data", collection.format)
+    if not hasattr(module, "load"):
+        raise InputError(f"{collection.format} is no format of collections: its file has no function load")
+    return module.load(collection, root)

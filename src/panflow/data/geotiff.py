@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,10 @@ from panflow.types import YX
 class Source:
     """A folder of images. ms: patterns of its MS files, in band order; pan: that of PAN, "" where there is none.
 
-    each: every file that fits is a place of its own. phase: as `panflow.sharpen` takes it, or "ground": from the
+    each: every file that fits is a place. phase: as `panflow.sharpen` takes it, or "ground": from the
     files' georeferencing. scales: for bands without PAN, by how much they are reduced before use (then PAN is
     sharper than the reference, as in a pair reduced by Wald's protocol). weight: how often its tiles come, against
-    other sources. licence, credit: what the model's file tells of them.
+    other sources. licence, credit: of the images, kept in the model's file.
     """
 
     folder: str
@@ -48,30 +48,30 @@ class Image:
     transform: rasterio.Affine
 
 
-def load(source: Source, root: Path, tile: int) -> list[Ground]:
+def grounds(source: Source, root: Path, tile: int) -> list[Ground]:
     """Every place of a source in memory. Raises MissingInput where files are absent, InputError where none has room."""
     if not (folder := root / source.folder).is_dir():
         raise MissingInput(f"no folder {folder}: give --data, the folder that holds the training images (data.root)")
     places = list(_places(source, folder))
-    made = [g for place in places for g in _grounds(source, *place, tile)]
-    made = [g for g in made if len(g.corners)]
-    if not made:
+    every = [ground for place in places for ground in _grounds(source, *place, tile)]
+    roomy = [ground for ground in every if len(ground.corners)]
+    if not roomy:
         raise InputError(f"{folder} has no room for a tile of {tile} pixels: leave it out or take smaller tiles")
-    area = sum(len(g.corners) ** 0.5 for g in made)
-    return [Ground(g.reference, g.light, g.corners, source.weight * len(g.corners) ** 0.5 / area) for g in made]
+    sides = [len(ground.corners) ** 0.5 for ground in roomy]
+    return [replace(ground, weight=source.weight * side / sum(sides)) for ground, side in zip(roomy, sides)]
 
 
 def _places(source: Source, folder: Path) -> Iterator[tuple[Image, Image | None]]:
-    groups = [_found(folder, pattern) for pattern in source.ms]
+    groups = [_files(folder, pattern) for pattern in source.ms]
     if source.each:
         for path in (path for group in groups for path in group):
             yield (read_mat(path) if path.suffix == ".mat" else (read([path]), None))
     else:
-        pan = read(_found(folder, source.pan)) if source.pan else None
+        pan = read(_files(folder, source.pan)) if source.pan else None
         yield read([path for group in groups for path in group]), pan
 
 
-def _found(folder: Path, pattern: str) -> list[Path]:
+def _files(folder: Path, pattern: str) -> list[Path]:
     if not (paths := sorted(folder.glob(pattern))):
         raise MissingInput(f"{folder} holds no file {pattern!r}")
     return paths
@@ -86,8 +86,10 @@ def read(paths: Sequence[Path]) -> Image:
             bands.append(values)
             masks.append((np.isfinite(values) & (values != 0) & (values != (file.nodata or 0))).all(0))
             transforms.append(file.transform)
-    image, valid = np.concatenate(bands), np.all(masks, axis=0)
-    return Image(np.where(valid, image, np.median(image[:, valid], 1)[:, None, None]), valid, transforms[0])
+    image = np.concatenate(bands)
+    valid = np.all(masks, axis=0)
+    median = np.median(image[:, valid], 1)[:, None, None]
+    return Image(np.where(valid, image, median), valid, transforms[0])
 
 
 def read_mat(path: Path) -> tuple[Image, Image]:
@@ -127,7 +129,8 @@ def _reduced(ms: Image, scale: int, tile: int) -> Ground:
     """Bands at a coarser scale: the reference through an MTF, the light by antialiased reduction."""
     if scale == 1:
         return Ground(ms.bands, ms.bands, valid_corners(ms.valid, tile))
-    ratio, size = (float(scale),) * 2, tuple(n // scale for n in ms.valid.shape)
+    ratio = (float(scale),) * 2
+    size = tuple(n // scale for n in ms.valid.shape)
     phase = ((scale - 1) / 2,) * 2
     reference = decimate(ms.bands, kernels.mtf(0.3, ratio, 1e-5), ratio, phase, size)
     share = shrink(ms.valid[None].astype(np.float32), ratio, size)[0]

@@ -31,20 +31,19 @@ def load(collection: Collection, root: Path) -> Tiles:
     folder = root / collection.path
     names = _chosen(folder, collection, root)
     images = {kind: [_image(folder / kind / name, kind) for name in names] for kind in KEYS}
-    sensor, ratio = sensor_of(collection, len(images["MS_256"][0])), _ratio(images)
+    sensor = sensor_of(collection, len(images["MS_256"][0]))
+    ratio = _ratio(images)
     chosen = list(collection.bands) or slice(None)
-    ms, pan = [x[chosen] for x in images["MS_256"]], images["PAN_1024"]
+    ms = [image[chosen] for image in images["MS_256"]]
+    pan = images["PAN_1024"]
     corner = ((ratio - 1) / 2,) * 2
     if collection.part not in ("train", "val"):
         return Tiles(pan, ms, None, sensor, (ratio, ratio), corner)
-    made = [
-        REDUCTIONS[closest("reduction", collection.reduction, tuple(REDUCTIONS))](
-            Pair(_batch(p), _batch(m), (ratio, ratio), (corner,) * len(m), sensor)
-        )
-        for p, m in zip(pan, ms)
-    ]
-    parts = ([pair.pan[0].numpy() for pair in made], [pair.ms[0].numpy() for pair in made], ms)
-    return Tiles(*parts, sensor, made[0].ratio, made[0].common_phase)
+    reduce = REDUCTIONS[closest("reduction", collection.reduction, tuple(REDUCTIONS))]
+    pairs = [reduce(Pair(_batch(p), _batch(m), (ratio, ratio), (corner,) * len(m), sensor)) for p, m in zip(pan, ms)]
+    reduced_pan = [pair.pan[0].numpy() for pair in pairs]
+    reduced_ms = [pair.ms[0].numpy() for pair in pairs]
+    return Tiles(reduced_pan, reduced_ms, ms, sensor, pairs[0].ratio, pairs[0].common_phase)
 
 
 def _batch(image: np.ndarray) -> Tensor:
@@ -70,11 +69,11 @@ def _image(path: Path, kind: str) -> np.ndarray:
     if not path.is_file():
         raise MissingInput(f"no {path}: every tile needs a file of that name in {' and '.join(KEYS)}")
     values = loadmat(path)
-    found = [key for key in KEYS[kind] if key in values]
-    if not found:
+    keys = [key for key in KEYS[kind] if key in values]
+    if not keys:
         there = ", ".join(key for key in values if not key.startswith("__"))
         raise InputError(f"{path} holds {there}: expected one of {', '.join(KEYS[kind])}")
-    image = np.asarray(values[found[0]])
+    image = np.asarray(values[keys[0]])
     return image[None] if image.ndim == 2 else np.moveaxis(image, 2, 0)
 
 
@@ -86,7 +85,7 @@ def unipan(pair: Pair) -> Pair:
     """The reduction of UniPAN's code: Gaussian 3 x 3 of sigma 1.5, then bicubic with aligned corners, for MS and PAN
     alike; neither an MTF nor antialiasing [unipan].
 
-    Aligned corners make the ratio (H - 1) / (h - 1) and the phase 0, which the pair tells.
+    Aligned corners make the ratio (H - 1) / (h - 1) and the phase 0, as in the pair.
     """
     taps = torch.exp(-0.5 * (torch.arange(-1, 2) / 1.5) ** 2)
     kernel = torch.outer(taps, taps) / taps.sum() ** 2

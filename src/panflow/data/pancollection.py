@@ -1,4 +1,4 @@
-"""PanCollection's HDF5 files: pan, ms and gt [N, C, H, W] in counts, made by the toolbox's protocol."""
+"""PanCollection's HDF5 files: pan, ms and gt [N, C, H, W] in counts, reduced by the toolbox's protocol."""
 
 from pathlib import Path
 

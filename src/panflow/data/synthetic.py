@@ -1,7 +1,7 @@
 """Synthetic scenes: a drawn place seen by a sensor, with the truth that no real image has.
 
 For demonstrations, tests and training. A town and its fields are drawn in materials with spectra, lit by a sun,
-and measured: the reference by every band at PAN's resolution, PAN by its own wide band, MS through the bands'
+and measured: the reference by every band at PAN's resolution, PAN by its wide band, MS through the bands'
 MTF at any phase.
 """
 
@@ -45,7 +45,7 @@ def scene(
 ) -> Pair:
     """A place of `size` PAN pixels (a side, or H and W) of `pixel` metres, as a pair with reference.
 
-    ratio: the sensor's by default. The centre of MS pixel (0, 0) falls at phase + shift (+ a band's own
+    ratio: the sensor's by default. The centre of MS pixel (0, 0) falls at phase + shift (+ the band's
     band_shifts[b]) on the PAN grid; phase is (r - 1)/2 by default, where the grids share corners. noise: its
     deviation as a share of full scale, in PAN and in MS. nodata: the share of the image that a slanting border
     hides. Values are counts of the sensor's bits in float32, not rounded; 0 only where there is nodata.
@@ -63,8 +63,8 @@ def scene(
     counts = np.clip(_optics(seen) * np.float32(FULL * top), 1, top)
 
     start = phase or ((r - 1) / 2, (r - 1) / 2)
-    own = band_shifts or [(0.0, 0.0)] * len(sensor.bands)
-    phases = tuple((start[0] + shift[0] + y, start[1] + shift[1] + x) for y, x in own)
+    band_shifts = band_shifts or [(0.0, 0.0)] * len(sensor.bands)
+    phases = tuple((start[0] + shift[0] + y, start[1] + shift[1] + x) for y, x in band_shifts)
     bands, pan = counts[:, :-1], counts[:, -1:]
     empty = np.zeros((1, len(sensor.bands), *ms_size), np.float32)
     pair = Pair(pan, empty, (r, r), phases, sensor, reference=bands)
@@ -118,7 +118,7 @@ def write(
     """Writes `pan.tif`, `ms.tif` and `truth.tif` (integer counts, nodata 0) and returns their paths by these stems.
 
     origin: x and y of PAN's upper left corner; pixel: PAN's in metres. phase: where the files say that MS lies,
-    the pair's own by default; another one makes files that are misregistered by the difference. outputs: the three
+    the pair's by default; another one makes files that are misregistered by the difference. outputs: the three
     files, where they were checked before; else they are replaced.
     """
     folder = output.folder(folder)
