@@ -50,12 +50,6 @@ def test_bands_may_come_in_any_order_and_number():
     assert ask(network, images(1, 8, 8)).shape == (1, 1, 8, 8)
 
 
-def test_members_of_a_batch_do_not_meet():
-    network, named = awake(width=4), images(3, 10, 10, batch=2)
-    alone = {k: v[:1] for k, v in named.items()}
-    torch.testing.assert_close(ask(network, named)[:1], ask(network, alone), rtol=0, atol=1e-6)
-
-
 def test_an_untrained_network_injects_detail_by_correlation():
     named = images(3, 8, 8)
     torch.testing.assert_close(ask(Network(), named), named["correlation"] * named["detail"])

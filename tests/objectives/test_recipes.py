@@ -49,20 +49,6 @@ def test_a_small_mix_differs_in_its_budget_only(mix):
     assert small.run.steps < large.run.steps
 
 
-@pytest.mark.parametrize("name", RIVALS)
-def test_the_published_size_is_built(name):
-    settings = recipe.load(name)
-    with torch.device("meta"):
-        network = registry.get("networks", settings.network["name"]).Network(
-            **{key: value for key, value in settings.network.items() if key != "name"}
-        )
-    options = dict(settings.objective)
-    module = registry.get("objectives", options.pop("name"))
-    objective = module.Objective(module.Options.of(**options))
-    learning = [n for n, player in objective.players(network, 4).items() if next(player.parameters()).requires_grad]
-    assert set(learning) <= set(settings.optimiser.rates) & set(settings.optimiser.clips)
-
-
 @pytest.fixture(scope="module", params=MIXES + ANY_SENSOR)
 def run(request, tmp_path_factory):
     """Name, overrides and model of a run of four steps."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from panflow.registry import KINDS
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/panflow"
 LAYERS = [  # a module may import only from rows above its own
@@ -109,6 +111,13 @@ def test_public_names_are_there():
         assert getattr(panflow, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         panflow.nonsense  # noqa: B018
+
+
+def test_every_kind_has_its_conformance_test():
+    """It runs over a new file the moment that exists."""
+    for kind in KINDS:
+        text = (ROOT / f"tests/conformance/test_{kind}.py").read_text(encoding="utf-8")
+        assert f'registry.names("{kind}")' in text, kind
 
 
 def test_no_default_points_outside_of_the_project():

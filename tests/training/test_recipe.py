@@ -1,14 +1,10 @@
 """Recipes: typos, overrides, extension, and the way to TOML and back."""
 
-import tomllib
-
 import pytest
 from runs_of_seconds import TINY
 
-from panflow import registry
 from panflow.errors import InputError, UnknownName
 from panflow.learned.file import build
-from panflow.settings import as_toml
 from panflow.training import recipe
 
 NAME = "regression-any-sensor"
@@ -114,13 +110,6 @@ def test_a_recipe_that_says_too_little_is_refused(tmp_path):
         recipe.load("regression-any-sensr")
     with pytest.raises(InputError, match="no recipe"):
         recipe.load("absent.toml")
-
-
-@pytest.mark.parametrize("name", registry.names("recipes"))
-def test_every_bundled_recipe_goes_to_toml_and_back(name):
-    made = recipe.load(name)
-    assert recipe.typed(tomllib.loads(as_toml(made.dump()))) == made
-    assert recipe.typed(made.dump()) == made
 
 
 def test_a_model_file_is_told_nothing_of_this_machine():

@@ -23,7 +23,7 @@ def clahe(image: Tensor, clip: float = 40.0, tiles: int = 8) -> Tensor:
     height, width = image.shape[-2:]
     tile_h, tile_w = (2 * -(-size // (2 * tiles)) for size in (height, width))  # even: half tiles are needed below
     padded = F.pad(image.detach(), (0, tile_w * tiles - width, 0, tile_h * tiles - height), mode="reflect")
-    tables = _tables(padded, clip, tiles, tile_h, tile_w)
+    tables = _tables(padded, clip, tiles, tile_h, tile_w).to(padded.dtype)
 
     batch, bands = image.shape[:2]
     index = (padded * 255).long()

@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 from golden import parameters
-from halo import measured_halo
 from runs import SENSORS, check_dlpan
 
 from panflow.networks import dicnn
@@ -17,11 +16,6 @@ def test_parameters(bands, count):
 @pytest.mark.parametrize("sensor", SENSORS)
 def test_toolbox_weights(shared, sensor):
     check_dlpan(shared, dicnn, sensor)
-
-
-def test_halo():
-    network = dicnn.Network(3)
-    assert measured_halo(network, 3, length=24) == network.halo
 
 
 def test_initialisation():

@@ -1,0 +1,3 @@
+"""Fixtures of indices."""
+
+from index_images import arrays, case, whole  # noqa: F401

@@ -1,0 +1,129 @@
+"""What every network declares and keeps to: shapes, halo, batches, bands, weights, gradients, the way into a model."""
+
+import re
+
+import pytest
+import torch
+from halo import measured_halo
+
+from panflow import registry, types
+from panflow.learned.file import build, open_model, save
+from panflow.learned.inputs import View, shape
+from panflow.sensors import fit_bands, load
+from panflow.types import NOTHING
+
+NETWORKS = registry.names("networks")
+SIZE = (32, 48)  # PAN pixels
+# Options by which large networks are asked quickly where the question is about layers. Attention multiplies what it
+# leaves out by zero, which passes not-a-number on: its halo is measured by gradients (test_otfm_network)
+SMALL = {
+    "otfm": {"mixers": ("conv",) * 3, "widths": (8, 8, 8), "condition": 8, "head": 8},
+    "mdcun": {"iterations": 1, "width": 4},
+    "feinfn": {"width": 16, "blocks": 1},
+    "ddif": {"width": 8, "blocks": 1},
+    "pandiff": {"width": 8, "blocks": 1},
+}
+
+
+def awake(name: str, bands: int = 4, **options):
+    """A network with nothing at zero, the same at every call."""
+    torch.manual_seed(0)
+    network = registry.get("networks", name).Network(bands, **options)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.03 * torch.randn(parameter.shape)
+    return network.eval()
+
+
+def images(network, bands: int = 4, batch: int = 1, size: tuple[int, int] = SIZE) -> tuple[tuple, dict]:
+    """Random images between 0 and 1: a denoiser's state and time, and the inputs by name."""
+    rng = torch.Generator().manual_seed(1)
+    shapes = {name: shape(name, bands, size, (4.0, 4.0)) for name in network.inputs}
+    named = {name: torch.rand(batch, *each, generator=rng) for name, each in shapes.items()}
+    state = (torch.rand(batch, bands, *size, generator=rng), torch.ones(batch)) if network.denoiser else ()
+    return state, NOTHING | named
+
+
+@torch.no_grad()
+def ask(network, *given, **more) -> torch.Tensor:
+    state, named = given or images(network, **more)
+    return network(*state, **named)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_it_declares(name):
+    network = awake(name, **SMALL.get(name, {}))
+    assert isinstance(network, types.Network) and isinstance(network, torch.nn.Module)
+    assert network.inputs and all(
+        isinstance(getattr(View, each), property) or each in dir(View) for each in network.inputs
+    )
+    assert isinstance(network.multiple, int) and network.multiple >= 1
+    assert network.halo is None or (isinstance(network.halo, int) and network.halo >= 0)
+    assert network.predicts in ("image", "residual")
+    assert network.estimates in (None, "clean", "noise") and (network.denoiser or network.estimates is None)
+    assert all(re.compile(pattern) and (new is None or isinstance(new, str)) for pattern, new in network.KEYS)
+    assert registry.get("networks", name).Network.__doc__
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bands_and_shape_of_the_answer(name):
+    for bands in (1, 4, 8):
+        network = awake(name, bands, **SMALL.get(name, {}))
+        answer = ask(network, bands=bands)
+        assert answer.shape == (1, bands, *SIZE) and answer.dtype == torch.float32 and answer.isfinite().all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_sizes_that_are_multiples_will_do(name):
+    network = awake(name, **SMALL.get(name, {}))
+    cell = torch.lcm(torch.tensor(network.multiple), torch.tensor(4)).item()
+    size = (7 * cell, 5 * cell)
+    assert ask(network, size=size).shape == (1, 4, *size)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_members_of_a_batch_do_not_meet_and_nothing_is_drawn_anew(name):
+    """In float64, since phases of spectra jump by a turn where they are rounded otherwise."""
+    network = awake(name, **SMALL.get(name, {})).double()
+    state, named = images(network, batch=2)
+    state, named = tuple(each.double() for each in state), {k: x if x is None else x.double() for k, x in named.items()}
+    both = ask(network, state, named)
+    assert torch.equal(both, ask(network, state, named))
+    first = {key: image if image is None else image[:1] for key, image in named.items()}
+    alone = ask(network, tuple(each[:1] for each in state), first)
+    torch.testing.assert_close(both[:1], alone, rtol=0, atol=1e-9 * float(alone.abs().max()))
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if awake(name, **SMALL.get(name, {})).halo is not None])
+def test_halo_is_what_not_a_number_reaches(name):
+    network = awake(name, 2, **SMALL.get(name, {}))
+    length = -(-(2 * network.halo + 9) // 8) * 8
+    assert measured_halo(network, 2, length, rows=16) == network.halo
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_input_and_every_parameter_matters(name):
+    network = awake(name, **SMALL.get(name, {})).train()
+    state, named = images(network)
+    answer, stages = network.staged(*state, **named)
+    parts = [part for stage in stages for part in (stage.mean, stage.aleatoric, stage.epistemic)]
+    sum(part.square().mean() for part in (answer, *parts)).backward()
+    assert [key for key, parameter in network.named_parameters() if parameter.grad is None] == []
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+    network.eval()
+    answer = ask(network, state, named)
+    for each in network.inputs:
+        assert not torch.equal(ask(network, state, named | {each: 0.5 * named[each]}), answer), each
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_file_gives_the_same_network(name, tmp_path):
+    options = {"bands": 4, **SMALL.get(name, {})}
+    sections = {"transform": {"name": "scale", "bits": 11}, "objective": {"name": "regression"}}
+    sensor = fit_bands(load("ikonos"), 4)
+    model = build({"network": {"name": name, **options}, **sections}, sensor=sensor)
+    model.network.load_state_dict(awake(name, **SMALL.get(name, {})).state_dict())
+    save(model, tmp_path / "model.safetensors")
+    again = open_model(tmp_path / "model.safetensors")
+    assert torch.equal(ask(again.network.eval()), ask(model.network.eval()))
+    assert again.sensor == sensor
