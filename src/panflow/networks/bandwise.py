@@ -62,6 +62,7 @@ class Network(types.Network, nn.Module):
     inputs = ("ms_up", "pan", *PLANES, "correlation", *SCENE)
     multiple = 1
     denoiser = True
+    tuned = ("exchange", "head")
     predicts = "residual"
 
     def __init__(self, bands: int | None = None, ratio: float = 4, *, width: int = 32, dilations: tuple = (1, 2, 2, 1)):
