@@ -220,10 +220,10 @@ class Batch:
     """
 
     pair: Pair
-    inputs: dict[str, Array]
-    ms_up: Array
-    unit: Array
-    target: Array | None = None
+    inputs: dict[str, Tensor]
+    ms_up: Tensor
+    unit: Tensor
+    target: Tensor | None = None
 
 
 class Objective(Module):
