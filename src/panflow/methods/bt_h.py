@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._fused import modulated
 from panflow.methods._haze import Haze
 from panflow.methods._injection import (
     FILTER,
@@ -15,6 +14,7 @@ from panflow.methods._injection import (
     solve,
 )
 from panflow.methods._lowpass import smooth_pan
+from panflow.methods._pixelwise import modulated
 from panflow.ops.moments import Moments, at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair, Sharpener

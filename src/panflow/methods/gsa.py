@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._fused import added
 from panflow.methods._injection import UNFITTED, intensity_moments, interpolation_halo, safe, solve
+from panflow.methods._pixelwise import added
 from panflow.ops.moments import Moments, at_ms, at_pan, total
 from panflow.ops.resample import atrous, ms_aligned, ms_up
 from panflow.types import YX, Array, Pair, Sharpener

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._fused import pyramid
 from panflow.methods._injection import UNFITTED, pyramid_halo, safe
 from panflow.methods._lowpass import unit_low, unit_sense
+from panflow.methods._pixelwise import pyramid
 from panflow.ops.moments import at_pan, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair, Sharpener

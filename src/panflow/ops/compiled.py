@@ -9,12 +9,12 @@ for large ones, and only where it is loaded is it used (`loops`).
 import numpy as np
 from numba import njit
 
-# additions of products may be fused in the interpolation, whose last bits in float64 do not show in float32
-_fused = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"}, inline="never")
+# additions of products may be contracted in the interpolation, whose last bits in float64 do not show in float32
+_contracted = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"}, inline="never")
 _exact = njit(nogil=True, cache=True, error_model="numpy")
 
 
-@_fused
+@_contracted
 def _rows(wide, q, group, low, weights, sums):
     """Rows 4 q to 4 q + 3 of every band, whose interpolation is that of its group g of bands at one place:
     sums[r, band] = sum over k of weights[g, q, k, r] * wide[band, low[g, q] + k].
