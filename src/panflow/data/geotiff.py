@@ -24,8 +24,9 @@ class Source:
 
     each: every file that fits is a place. phase: as `panflow.sharpen` takes it, or "ground": from the
     files' georeferencing. scales: for bands without PAN, by how much they are reduced before use (then PAN is
-    sharper than the reference, as in a pair reduced by Wald's protocol). weight: how often its tiles come, against
-    other sources. licence, credit: of the images, kept in the model's file.
+    sharper than the reference, as in a pair reduced by Wald's protocol), unless `alike`. gain: of the MTF through
+    which PAN is reduced to MS's grid, to be as sharp as MS (0: antialiased reduction). weight: how often its tiles
+    come, against other sources. licence, credit: of the images, kept in the model's file.
     """
 
     folder: str
@@ -34,6 +35,8 @@ class Source:
     each: bool = False
     phase: str | tuple[float, float] = "ground"
     scales: tuple[int, ...] = (1,)
+    alike: bool = False
+    gain: float = 0.0
     weight: float = 1.0
     licence: str = ""
     credit: str = ""
@@ -106,7 +109,7 @@ def read_mat(path: Path) -> tuple[Image, Image]:
 def _grounds(source: Source, ms: Image, pan: Image | None, tile: int) -> Iterator[Ground]:
     if pan is None:
         for scale in source.scales:
-            yield _reduced(ms, scale, tile)
+            yield _reduced(ms, scale, tile, source.alike)
         return
     ratio = tuple(a / b for a, b in zip(pan.bands.shape[1:], ms.bands.shape[1:]))
     if source.phase == "ground":
@@ -114,8 +117,13 @@ def _grounds(source: Source, ms: Image, pan: Image | None, tile: int) -> Iterato
     else:
         ratio = (float(round(ratio[0])),) * 2
         phase = phase_of(source.phase, ratio, 1)[0]
-    light = shrink(pan.bands, ratio, ms.valid.shape, phase)
-    seen = shrink(pan.valid[None].astype(np.float32), ratio, ms.valid.shape, phase)[0] > 0.99
+    size = ms.valid.shape
+    light = (
+        decimate(pan.bands, kernels.mtf(source.gain, ratio, 1e-5), ratio, phase, size)
+        if source.gain
+        else shrink(pan.bands, ratio, size, phase)
+    )
+    seen = shrink(pan.valid[None].astype(np.float32), ratio, size, phase)[0] > 0.99
     yield Ground(ms.bands, light, valid_corners(ms.valid & seen, tile))
 
 
@@ -125,13 +133,15 @@ def _on_ground(ms: rasterio.Affine, pan: rasterio.Affine) -> tuple[YX, YX]:
     return (ms.e / pan.e, ms.a / pan.a), (row - 0.5, column - 0.5)
 
 
-def _reduced(ms: Image, scale: int, tile: int) -> Ground:
-    """Bands at a coarser scale: the reference through an MTF, the light by antialiased reduction."""
+def _reduced(ms: Image, scale: int, tile: int, alike: bool) -> Ground:
+    """Bands at a coarser scale: the reference through an MTF, unless it is to be like the light, which comes by
+    antialiased reduction."""
     if scale == 1:
         return Ground(ms.bands, ms.bands, valid_corners(ms.valid, tile))
     ratio = (float(scale),) * 2
     size = tuple(n // scale for n in ms.valid.shape)
     phase = ((scale - 1) / 2,) * 2
-    reference = decimate(ms.bands, kernels.mtf(0.3, ratio, 1e-5), ratio, phase, size)
+    light = shrink(ms.bands, ratio, size)
+    reference = light if alike else decimate(ms.bands, kernels.mtf(0.3, ratio, 1e-5), ratio, phase, size)
     share = shrink(ms.valid[None].astype(np.float32), ratio, size)[0]
-    return Ground(reference, shrink(ms.bands, ratio, size), valid_corners(share > 0.99, tile))
+    return Ground(reference, light, valid_corners(share > 0.99, tile))

@@ -24,7 +24,8 @@ from panflow.types import IMAGES, YX, Array, Pair, Transform
 WINDOW = 2.0  # standard deviation of the window of local regressions, MS pixels
 RADIUS = 6  # where that window ends, MS pixels
 NOISE = 1e-3  # what a local regression counts as noise, in squared units of the answer
-CONSTANT = {"correlation", "sharpness", "fine_gain", "fine_correlation"}  # one number for a band all over the scene
+# one number for a band all over the scene
+CONSTANT = {"correlation", "sharpness", "fine_gain", "fine_correlation", "blur", "full_detail"}
 
 
 def needs_statistics(names: Iterable[str]) -> bool:
@@ -53,15 +54,25 @@ def shape(name: str, bands: int, size: tuple[int, int], ratio: YX) -> tuple[int,
 
 
 def _window() -> Separable:
-    taps = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / WINDOW) ** 2)
+    return _gaussian(WINDOW, RADIUS)
+
+
+def _gaussian(deviation: float, radius: int = 3) -> Separable:
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / deviation) ** 2)
     return Separable(((tuple(taps / taps.sum()),) * 2,))
+
+
+def blur_of(gain: float) -> float:
+    """Standard deviation, in MS pixels, of the Gaussian with this gain at MS's Nyquist frequency."""
+    return float(np.sqrt(-2 * np.log(gain)) / np.pi)
 
 
 class View:
     """A pair as networks see it; every property is [B, C, H, W] unless it says otherwise, and computed when read.
 
     unit [B, C, 1, 1]: counts per unit of the network's answer; phase: where MS pixel (0, 0) was centred in what the
-    network learned from, in PAN pixels, for networks that take `ms` itself (None: anywhere). With m the interpolated
+    network learned from, in PAN pixels, for networks that take `ms` itself (None: anywhere); detail: "pan" for an
+    answer as sharp as PAN, "ms" for one as sharp as the MS sensor would give it. With m the interpolated
     band and P' = PAN brought to the band's mean and standard deviation (by those of its low-pass), P'_L its low-pass:
     """
 
@@ -72,12 +83,14 @@ class View:
         statistics: Statistics | None,
         unit: Array,
         phase: float | None = None,
+        detail: str = "pan",
     ):
         self.pair = pair
         self.unit = unit
         self._transform = transform
         self._statistics = statistics
         self._phase = phase
+        self._detail = detail
 
     def part(self, core: Core) -> "View":
         """The view of a window of PAN pixels, which shares what the whole has computed on the MS grid."""
@@ -163,11 +176,6 @@ class View:
         """(P' - P' through the MTF) / unit: no decimation, so nothing rings."""
         return (self.pair.pan - self._smooth(self.pair.pan, (0.0, 0.0))) * self._gain
 
-    @cached_property
-    def pan_smoothed(self) -> Array:
-        """PAN through the bands' MTFs, in its counts."""
-        return self._smooth(self.pair.pan, (0.0, 0.0))
-
     def _smooth(self, pan: Array, start: YX) -> Array:
         """PAN through the bands' MTFs, [B, C, H, W]; the view begins at `start` in the image `pan`."""
         pair = self.pair
@@ -203,6 +211,36 @@ class View:
     def fine_correlation(self) -> Array:
         """Of the finest details of band and PAN, [B, C, 1, 1]."""
         return self._scene.fine_correlation
+
+    @cached_property
+    def blur(self) -> Array:
+        """Standard deviation, in MS pixels, of the Gaussian with the gain of the band's MTF, [B, C, 1, 1]."""
+        xp = namespace(self.unit)
+        zero = xp.zeros_like(self._scene.correlation)
+        return xp.concat([zero[:, k : k + 1] + blur_of(gain) for k, gain in enumerate(self.pair.sensor.gains)], axis=1)
+
+    @cached_property
+    def full_detail(self) -> Array:
+        """1 for an answer as sharp as PAN, 0 for one as sharp as the MS sensor would give it, [B, C, 1, 1]."""
+        return namespace(self.unit).full_like(self._scene.correlation, float(self._detail == "pan"))
+
+    @cached_property
+    def _returned(self) -> Array:
+        """u - r v (as in `_local`), on the MS grid, without what its MTF lets through."""
+        u = (self.pair.ms - self._scene.mean) / self.unit
+        v = (self._pan_at_ms - self._scene.pan_mean) * self._gain
+        rest = u - self.correlation * v
+        return rest - by_band(rest, self.pair.sensor.gains, lambda x, gain: lowpass(x, _gaussian(blur_of(gain))))
+
+    @cached_property
+    def returned(self) -> Array:
+        """What a step of back-projection would return to the MTF-GLP injection, / unit."""
+        pair = self.pair
+
+        def spread(bands: Array, phase: Any) -> Array:
+            return interpolate(bands, pair.ratio, phase, pair.size, "symmetric", "cubic")
+
+        return by_band(self._returned, pair.phase, spread)
 
     @cached_property
     def substitution(self) -> Array:
@@ -279,7 +317,7 @@ class _Part(View):
             reference=None,
             origin=(pair.origin[0] + top, pair.origin[1] + left),
         )
-        super().__init__(part, whole._transform, whole._statistics, whole.unit, whole._phase)
+        super().__init__(part, whole._transform, whole._statistics, whole.unit, whole._phase, whole._detail)
 
     @cached_property
     def _ms(self) -> Array:
@@ -288,6 +326,10 @@ class _Part(View):
     @cached_property
     def _pan_at_ms(self) -> Array:
         return self._whole._pan_at_ms[self._coarse]
+
+    @cached_property
+    def _returned(self) -> Array:
+        return self._whole._returned[self._coarse]
 
     @cached_property
     def _local(self) -> tuple[Array, Array]:

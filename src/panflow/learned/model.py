@@ -24,7 +24,7 @@ from panflow.learned.inputs import View
 from panflow.learned.runtime import bf16
 from panflow.learned.runtime._backend import Backend
 from panflow.learned.statistics import Gather, Statistics
-from panflow.ops import back_projection
+from panflow.ops import back_projection, pan_detail
 from panflow.ops.window import Core, grown
 from panflow.types import YX, Array, Batch, Network, Objective, Pair, Sensor, Sharpener, Transform
 
@@ -42,6 +42,8 @@ class Model(Sharpener):
     observed: the sensor with the MTF that the scene shows, where the nominal one does not explain it.
     context: PAN pixels around a tile that a model which looks at the whole image is given instead (its result then
     depends on the tiles); None: the whole image. seed: of the noise that samplers start from and add.
+    detail: "pan" for an answer as sharp as PAN, "ms" for one as sharp as the MS sensor would give it on PAN's grid, of
+    a network that can be asked for both.
     backend: what answers in the network's stead (`panflow.learned.runtime`); None: the network itself.
     """
 
@@ -56,6 +58,7 @@ class Model(Sharpener):
     context: int | None = None
     seed: int = 0
     backend: Backend | None = None
+    detail: str = "pan"
 
     costly = True
 
@@ -108,6 +111,7 @@ class Model(Sharpener):
         if halo is None:
             return None
         halo += inputs.halo(ratio, self.network.inputs) + self._steps_back * back_projection.halo(ratio)
+        halo += self._sharp * pan_detail.halo(ratio)
         cell = lcm(*self._cell(ratio))  # tiles start where the whole image's pooling and MS pixels start
         return ceil(halo / cell) * cell
 
@@ -125,8 +129,14 @@ class Model(Sharpener):
 
     @property
     def _steps_back(self) -> int:
-        """Steps of back-projection: none where the nominal MTF does not explain the scene, since it would ring."""
-        return 0 if self.observed else self.recipe.get("back_projection", 0)
+        """Steps of back-projection: none where the answer is as sharp as PAN, since MS's noise, aliasing and
+        displacement would be in it, nor where the nominal MTF does not explain the scene, since it would ring."""
+        return 0 if self.observed or self._sharp else self.recipe.get("back_projection", 0)
+
+    @property
+    def _sharp(self) -> bool:
+        """Whether the answer is to be as sharp as PAN, of a network that can be asked for it."""
+        return self.detail == "pan" and "full_detail" in self.network.inputs
 
     def _cell(self, ratio: YX) -> tuple[int, int]:
         """What sizes and starts of images must be multiples of, in PAN pixels."""
@@ -143,7 +153,7 @@ class Model(Sharpener):
         gather = Gather(pairs)
         transform = self.transform.fit(gather).to(self.device)
         statistics = gather.finish()
-        sensor = mtf.observed(gather.sensor, statistics)
+        sensor = None if self._sharp else mtf.observed(gather.sensor, statistics)
         if sensor:
             statistics = Gather(self._tensors(replace(pair, sensor=sensor)) for pair in scene).finish()
             if sensor.gains > gather.sensor.gains:  # then they explain it: the rest is no softness of the truth
@@ -172,7 +182,8 @@ class Model(Sharpener):
     def _view(self, pair: Pair) -> View:
         self._check(pair)
         pair = self._tensors(replace(pair, sensor=self.observed or pair.sensor))
-        return View(pair, self.transform, self.statistics, self.transform.unit().to(pair.ms), self.recipe.get("phase"))
+        unit = self.transform.unit().to(pair.ms)
+        return View(pair, self.transform, self.statistics, unit, self.recipe.get("phase"), self.detail)
 
     def _batch(self, view: View) -> Batch:
         images = {name: getattr(view, name) for name in self.network.inputs}
@@ -188,8 +199,12 @@ class Model(Sharpener):
         with torch.inference_mode():
             view = self._view(pair)
             if pair.core is not None and self.prediction_halo is not None:
-                core = grown(pair.core, steps * back_projection.halo_float32(pair), pair.size)
+                around = steps * back_projection.halo_float32(pair) + self._sharp * pan_detail.halo(pair.ratio)
+                core = grown(pair.core, around, pair.size)
             fused = back_projection.project(self._fused(view, core), view.part(core).pair, steps)
+            if self._sharp and self.statistics is not None:
+                mix = self.statistics.pan_weights.to(fused), self.statistics.shares.to(fused)
+                fused = pan_detail.match(fused, view.part(core).pair.pan, *mix, pair.ratio)
             if core != whole:
                 top, bottom, left, right = core
                 part = fused

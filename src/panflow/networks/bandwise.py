@@ -12,6 +12,7 @@ from panflow.ops.window import Core, grown
 PLANES = ("level", "low", "detail", "gentle_detail", "proportion", "local_gain", "local_correlation", "substitution")
 SCENE = ("sharpness", "fine_gain", "fine_correlation")
 STEM = (*PLANES, "ms_up", *SCENE)  # inputs of a band that the stem takes as they come
+OPTICS = ("returned", "blur", "full_detail")  # what it takes besides with `optics`
 ENDS = 3  # maps that make up the answer
 STRIP = 96  # rows that the head takes at once, which stay in the cache
 
@@ -56,21 +57,31 @@ class Network(types.Network, nn.Module):
     layer starts at zero: an untrained network is the MTF-GLP injection with the scene's regression gain. The
     state x [B, C, H, W] (in units of the answer) and time t [B] are those of a flow; without one, x = 0, t = 1.
 
-    bands and ratio may be anything. 2 x 9 x width² x 2 x blocks FLOP and some per PAN pixel and band.
+    bands and ratio may be anything. optics: whether it sees how MS is blurred, what back-projection would return, and
+    how sharp the answer is to be. 2 x 9 x width² x 2 x blocks FLOP and some per PAN pixel and band.
     """
 
-    inputs = ("ms_up", "pan", *PLANES, "correlation", *SCENE)
+    inputs: tuple[str, ...] = ("ms_up", "pan", *PLANES, "correlation", *SCENE)
     multiple = 1
     denoiser = True
-    tuned = ("exchange", "head")
     predicts = "residual"
 
-    def __init__(self, bands: int | None = None, ratio: float = 4, *, width: int = 32, dilations: tuple = (1, 2, 2, 1)):
+    def __init__(
+        self,
+        bands: int | None = None,
+        ratio: float = 4,
+        *,
+        width: int = 32,
+        dilations: tuple = (1, 2, 2, 1),
+        optics: bool = False,
+    ):
         super().__init__()
+        self.optics = OPTICS if optics else ()
+        self.inputs = (*type(self).inputs, *self.optics)
         self.halo = 2 + sum(dilations) + len(dilations)
         late = dilations[len(dilations) // 2 :]
         self.late_halo = 1 + sum(late) + len(late)  # of what comes after bands have met
-        self.stem = nn.Conv2d(len(STEM) + 5, width, 3, padding=1)
+        self.stem = nn.Conv2d(len(STEM) + 5 + len(self.optics), width, 3, padding=1)
         self.blocks = nn.ModuleList(Block(width, d) for d in dilations)
         self.exchange = Exchange(width)
         self.head = nn.Conv2d(width, ENDS, 3, padding=1)
@@ -79,7 +90,7 @@ class Network(types.Network, nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, *, pan: Tensor, correlation: Tensor, **inputs: Tensor) -> Tensor:
         bands = x.shape[1]
-        planes = [plane.expand_as(x) for plane in _planes(x, t, pan, correlation, inputs)]
+        planes = [plane.expand_as(x) for plane in self._planes(x, t, pan, correlation, inputs)]
         h = torch.stack(planes, -1).flatten(0, 1).permute(0, 3, 1, 2)  # channels_last, bands folded into the batch
         h = self.stem(h)
         for k, block in enumerate(self.blocks):
@@ -104,7 +115,7 @@ class Network(types.Network, nn.Module):
         """
         dtype = self.stem.weight.dtype
         middle = len(self.blocks) // 2
-        planes = [plane.expand(x.shape) for plane in _planes(x, t, pan, correlation, inputs)]
+        planes = [plane.expand(x.shape) for plane in self._planes(x, t, pan, correlation, inputs)]
         members, bands, height, width = x.shape
         top, bottom, left, right = grown(core or (0, height, 0, width), self.late_halo, (height, width))
         rows, columns = slice(top, bottom), slice(left, right)  # that the second half needs
@@ -147,9 +158,10 @@ class Network(types.Network, nn.Module):
                     ends[:, top + 2 - i : top + 2 - i + len(rows), 2 - j : 2 - j + width] += given[i, j]
         return ends[:, 1:-1, 1:-1]
 
-
-def _planes(x: Tensor, t: Tensor, pan: Tensor, correlation: Tensor, inputs: dict[str, Tensor]) -> list[Tensor]:
-    """What the stem sees of a band, each [B, 1 or C, 1 or H, 1 or W]."""
-    level = inputs["level"]
-    shared = [level.mean(1, keepdim=True), pan, correlation, x, t.to(level).reshape(-1, 1, 1, 1)]
-    return [inputs[name] for name in STEM] + shared
+    def _planes(
+        self, x: Tensor, t: Tensor, pan: Tensor, correlation: Tensor, inputs: dict[str, Tensor]
+    ) -> list[Tensor]:
+        """What the stem sees of a band, each [B, 1 or C, 1 or H, 1 or W]."""
+        level = inputs["level"]
+        shared = [level.mean(1, keepdim=True), pan, correlation, x, t.to(level).reshape(-1, 1, 1, 1)]
+        return [*(inputs[name] for name in STEM), *shared, *(inputs[name] for name in self.optics)]

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from panflow.data import _augment, _tiles
+from panflow.data import _augment, _full_scale, _tiles
 from panflow.data._grounds import grounds
 from panflow.data._tiles import Tiles
 from panflow.errors import InputError
@@ -35,6 +35,10 @@ class Feed(Protocol):
         """The batch of a step, with reference."""
         ...
 
+    def detail(self, seed: int, step: int) -> str:
+        """Whether its truth is as sharp as PAN, "pan", or as MS, "ms"."""
+        ...
+
     def survey(self, seed: int) -> Iterator[Pair]:
         """Pairs that stand for the training set."""
         ...
@@ -44,7 +48,7 @@ class Simulated:
     """Tiles of sharp images, seen by sensors that are drawn at random."""
 
     def __init__(self, settings: Recipe):
-        self.options, self.data = settings.augment, settings.data
+        self.options, self.full_scale, self.data = settings.augment, settings.full_scale, settings.data
         self.bands = max(self.options.bands)
         self.places = grounds(self.data)
         if not self.places:
@@ -52,8 +56,14 @@ class Simulated:
                 "nothing to learn from: name data.sources, data.collections or data.synthetic in the recipe"
             )
 
+    def detail(self, seed: int, step: int) -> str:
+        return "pan" if _full_scale.chosen(self.full_scale, seed, step) else "ms"
+
     def draw(self, seed: int, step: int) -> Pair:
         data = self.data
+        if _full_scale.chosen(self.full_scale, seed, step):
+            options = self.options, self.full_scale
+            return _full_scale.draw(self.places, *options, data.tile, data.folded, seed, step, data.batch)
         return _augment.draw(self.places, self.options, data.tile, data.folded, seed, step, data.batch)
 
     def survey(self, seed: int) -> Iterator[Pair]:
@@ -82,6 +92,9 @@ class Collected:
     @property
     def bands(self) -> int:
         return max(tiles.pair([0]).bands for tiles in self.tiles)
+
+    def detail(self, seed: int, step: int) -> str:
+        return "ms"
 
     def draw(self, seed: int, step: int) -> Pair:
         steps = sum(len(tiles) // self.size for tiles in self.tiles)

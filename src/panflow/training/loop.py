@@ -91,6 +91,14 @@ def _steady(settings: Recipe) -> dict[str, Any]:
     return values | reported | {"run": run, "data": data}
 
 
+def _start(network: torch.nn.Module, other: torch.nn.Module) -> None:
+    """The weights of another network, those of inputs that it had not set to zero."""
+    state = network.state_dict()
+    for name, value in other.state_dict().items():
+        state[name].zero_()[tuple(slice(n) for n in value.shape)] = value
+    network.load_state_dict(state)
+
+
 class Training:
     """A run in memory: its data, its model, where it stands."""
 
@@ -99,7 +107,7 @@ class Training:
         torch.manual_seed(settings.run.seed)
         model = build(settings.sections())
         if settings.run.start:
-            model.network.load_state_dict(open_model(settings.run.start).network.state_dict())
+            _start(model.network, open_model(settings.run.start).network)
         self.feed = feed(settings)
         self.held = validation.load(settings.validation, settings.data.root)
         self.devices = Devices(device)
@@ -154,8 +162,9 @@ class Training:
         seed = self.settings.run.seed
         moment = self._moment(step)
         pair = self.feed.draw(seed, moment)
+        model = replace(self.model, detail=self.feed.detail(seed, moment))
         with torch.no_grad():
-            batch = self.model.fit([pair]).batch(pair)
+            batch = model.fit([pair]).batch(pair)
         rng = np.random.default_rng((seed, moment, 1))
         windows = []
         for ratio, size in zip(pair.ratio, pair.size):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from panflow import registry, settings
 from panflow.data._augment import Augment
+from panflow.data._full_scale import FullScale
 from panflow.data._tiles import Collection
 from panflow.data.geotiff import Source
 from panflow.settings import Amount, Natural, Positive, Range, Seed, Share
@@ -117,6 +118,7 @@ class Recipe:
     licence: str = "Apache-2.0"
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)
+    full_scale: FullScale = field(default_factory=FullScale)
     optimiser: Optimiser = field(default_factory=Optimiser)
     validation: Validation = field(default_factory=Validation)
     run: Run = field(default_factory=Run)
