@@ -8,6 +8,8 @@ from panflow import zoo
 from panflow.arrays import close_type, open_image
 from panflow.errors import InputError
 from panflow.ops.degrade import wald
+from panflow.ops.mtf import Choice as MTFChoice
+from panflow.ops.mtf import with_mtf
 from panflow.pairs import make_pair
 from panflow.types import Pair, Sensor, Sharpener
 
@@ -20,6 +22,7 @@ def sharpen(
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
     arithmetic: str = "standard",
+    mtf: MTFChoice = "auto",
 ) -> Any:
     """The sharpened image of a pair of arrays, in the sensor's own counts.
 
@@ -28,11 +31,13 @@ def sharpen(
     unrounded; NaN marks nodata. method: a name, a model file or a sharpener; sensor: a name or a Sensor
     (None: generic); phase: where MS pixel (0, 0) is centred on the PAN grid: "corner", "toolbox", "centre", a
     number or (y, x) in PAN pixels; arithmetic: "toolbox" computes as the field's MATLAB toolbox does (borders that wrap
-    around, no guards, filters as they are), for pairs that come from it, with phase="toolbox". Computed in float64.
+    around, no guards, filters as they are), for pairs that come from it, with phase="toolbox"; mtf: the bands' MTF
+    gains at the Nyquist frequency of MS, "auto" (estimated from the pair where that is sure, else the sensor's; under
+    the toolbox's arithmetic the sensor's), "sensor", a number or one a band. Computed in float64.
 
     Raises InputError, GeometryError or UnknownName.
     """
-    pair = make_pair(pan, ms, sensor, phase, arithmetic=arithmetic)
+    pair = with_mtf(make_pair(pan, ms, sensor, phase, arithmetic=arithmetic), mtf)
     sharpener = method if callable(method) else zoo.load(method)
     fused = sharpener.fit([pair])(pair)
     if pair.pan_valid is not None:
@@ -66,12 +71,13 @@ def degrade(
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
     arithmetic: str = "standard",
+    mtf: MTFChoice = "auto",
 ) -> Pair:
     """Wald's protocol: the reduced pair with `pan`, `ms`, `reference` and `phase`, batch axis as given, float64.
 
     Arguments as for `sharpen`. Raises InputError where MS is smaller than the ratio.
     """
-    pair = make_pair(pan, ms, sensor, phase, arithmetic=arithmetic)
+    pair = with_mtf(make_pair(pan, ms, sensor, phase, arithmetic=arithmetic), mtf)
     try:
         reduced = wald(pair)
     except ValueError as error:

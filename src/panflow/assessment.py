@@ -7,6 +7,8 @@ from panflow.errors import InputError
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import Choice, choose
 from panflow.ops.fill import fill
+from panflow.ops.mtf import Choice as MTFChoice
+from panflow.ops.mtf import with_mtf
 from panflow.pairs import make_pair, sensor_of
 from panflow.types import Array, Sensor
 
@@ -21,6 +23,7 @@ def assess(
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
     arithmetic: str = "standard",
+    mtf: MTFChoice = "auto",
     cut: int = 0,
     double: bool = True,
 ) -> dict[str, float]:
@@ -30,13 +33,15 @@ def assess(
     NumPy arrays, torch tensors or xarray DataArrays, all of one kind. NaN marks nodata, which counts nowhere.
 
     indices: None (all that the inputs allow), a set ("toolbox", "otfm", "unipan"), names, {name: options} or {label:
-    index}. sensor: MTF gains, bit depth and, where there is no pair, ratio. phase, arithmetic: as for `sharpen`. cut:
-    pixels taken off before a comparison with the reference (the toolbox's dim_cut: 0, 11, 21, 30 are used). double:
-    compute in float64 or float32.
+    index}. sensor: MTF gains, bit depth and, where there is no pair, ratio. phase, arithmetic, mtf: as for `sharpen`.
+    cut: pixels taken off before a comparison with the reference (the toolbox's dim_cut: 0, 11, 21, 30 are used).
+    double: compute in float64 or float32.
 
     Raises InputError where an input is missing or shapes differ, UnknownName, GeometryError.
     """
-    case = make_case(fused, pan, ms, reference, sensor=sensor, phase=phase, arithmetic=arithmetic, double=double)
+    case = make_case(
+        fused, pan, ms, reference, sensor=sensor, phase=phase, arithmetic=arithmetic, mtf=mtf, double=double
+    )
     values = measure(case, choose(indices, inputs_of(case)), cut)
     return {label: float(namespace(value).mean(value)) for label, value in values.items()}
 
@@ -51,13 +56,16 @@ def maps(
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
     arithmetic: str = "standard",
+    mtf: MTFChoice = "auto",
     double: bool = True,
 ) -> dict[str, Any]:
     """Where the quality is good and where not: {index: [H, W]} (batched: [B, H, W]) of every index that is local.
 
     Arguments as for `assess`. nan where an index is not defined; the reprojection indices are on the MS grid.
     """
-    case = make_case(fused, pan, ms, reference, sensor=sensor, phase=phase, arithmetic=arithmetic, double=double)
+    case = make_case(
+        fused, pan, ms, reference, sensor=sensor, phase=phase, arithmetic=arithmetic, mtf=mtf, double=double
+    )
     _, close = open_image(fused, "fused", single_band=False)
     local = {label: index for label, index in choose(indices, inputs_of(case)).items() if hasattr(index, "map")}
     return {label: close(index.map(case)) for label, index in local.items()}
@@ -85,6 +93,7 @@ def make_case(
     sensor: str | Sensor | None = None,
     phase: Any = "corner",
     arithmetic: str = "standard",
+    mtf: MTFChoice = "auto",
     double: bool = True,
 ) -> Case:
     """A Case of arrays as callers have them; nodata masked and filled. Raises as `assess` does."""
@@ -103,7 +112,7 @@ def make_case(
         reference = as_float(reference, double=double)
     pair: Any = None
     if pan is not None:
-        pair = make_pair(pan, ms, sensor, phase, arithmetic=arithmetic, double=double)
+        pair = with_mtf(make_pair(pan, ms, sensor, phase, arithmetic=arithmetic, double=double), mtf)
         _same_kind(fused, pair.ms, "pan and ms")
         expected = (*pair.ms.shape[:2], *pair.size)
         if tuple(fused.shape) != expected:

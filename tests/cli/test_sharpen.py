@@ -403,3 +403,15 @@ def test_debug_shows_the_traceback(scene, tmp_path):
         text=True,
     )
     assert done.returncode != 0 and "Traceback" in done.stderr and "MissingInput" in done.stderr
+
+
+@pytest.mark.parametrize(("mtf", "source"), [("auto", "estimated"), ("sensor", "sensor"), ("0.2", "given")])
+def test_the_report_says_which_mtf_was_used(tmp_path, panflow, mtf, source):
+    known = sensors.load("ikonos")
+    files = synthetic.write(synthetic.scene(400, known.with_gains([0.12] * 4), seed=3), tmp_path)
+    code, printed, _ = panflow("sharpen", files["pan"], files["ms"], tmp_path / "out.tif", "--mtf", mtf, "--json")
+    report = json.loads(printed)
+    expected = {"auto": 0.12, "sensor": float(np.mean(known.gains)), "0.2": 0.2}[mtf]
+    assert code == 0 and report["mtf_source"] == source
+    assert np.mean(report["mtf_gains"]) == pytest.approx(expected, abs=0.02 if mtf == "auto" else 1e-6)
+    assert (report["mtf_confidence"] is None) == (mtf != "auto")

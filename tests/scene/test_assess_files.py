@@ -80,7 +80,7 @@ def test_tiles_give_the_same(scene, small_tiles):
 
 
 def test_what_tiles_cannot_know_is_said(scene, small_tiles):
-    indices = {"r_sam": {}, "qnr": {"variant": "global"}, "sam": {}}
+    indices = {"r_sam": {"phase": "searched"}, "qnr": {"variant": "global"}, "sam": {}}
     found = assess_file(**scene, sensor=SENSOR, register="off", indices=indices, **small_tiles)
     n = found.tiles
     assert found.notes == {"r_sam": f"phase searched in each of {n} tiles", "qnr": f"mean over {n} tiles"}

@@ -30,12 +30,19 @@ SCENE = (
         metavar="auto|off|DY,DX",
         help="The offset of MS in PAN pixels: measured, as georeferenced, or as given (rows, columns).",
     ),
+    click.option(
+        "--mtf",
+        default="auto",
+        show_default=True,
+        metavar="auto|sensor|GAIN[,GAIN...]",
+        help="MTF gains of the bands at MS's Nyquist frequency: estimated from the scene, the sensor's, or as given.",
+    ),
     click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare."),
 )
 
 
 def scene(command: F) -> F:
-    """--sensor, --bands, --register and --nodata: what is said of the files of PAN and MS."""
+    """--sensor, --bands, --register, --mtf and --nodata: what is said of the files of PAN and MS."""
     for option in reversed(SCENE):
         command = option(command)
     return command

@@ -95,7 +95,9 @@ def _table(report: Assessment) -> Table:
 
 
 def _lines(report: Assessment) -> list[tuple[str, str]]:
-    """(name, value) of what is checked by eye, and of the geometry."""
+    """(name, value) of what is checked by eye, of the geometry and the optics."""
+    from panflow.ops.mtf import MTF
+
     bands = [f"{b['band']} {b['rmse']:.4g} ({100 * b['relative']:.2f} %)" for b in report.consistency]
     lines = [("RMSE to MS", ", ".join(bands))]
     for name, moved in report.drift.items():
@@ -112,6 +114,7 @@ def _lines(report: Assessment) -> list[tuple[str, str]]:
         (y, x), (dy, dx) = report.phase, report.shift_pixels
         used = "corrected" if report.shift_applied else "not corrected"
         lines.append(("phase", f"{y:.2f}, {x:.2f} PAN pixels; shift {dy:+.2f}, {dx:+.2f}, {used}"))
+        lines.append(("MTF gains", str(MTF(tuple(report.mtf_gains), report.mtf_source, report.mtf_confidence))))
     how = "whole" if report.tiles == 1 else f"in {report.tiles} tiles"
     lines.append(("time", f"{report.seconds:.2f} s, computed {how}, peak memory {report.peak_mib:.0f} MiB"))
     if report.maps:

@@ -22,6 +22,7 @@ def command(files, as_json, **options) -> None:
 
     Sharpen the two and judge the result with `panflow assess FUSED --reference OUTDIR/reference.tif`.
     """
+    from panflow.ops.mtf import MTF
     from panflow.scene.degrade import degrade_file
 
     if len(files) < 3:
@@ -36,5 +37,7 @@ def command(files, as_json, **options) -> None:
         f"{folder}: {', '.join(f'{name}.tif' for name in reduced.files)} ({h} x {w} PAN pixels, {reduced.sensor})"
     )
     click.echo(f"ratio {reduced.ratio[0]:.4g} x {reduced.ratio[1]:.4g}, phase {y:.2f}, {x:.2f} PAN pixels")
+    sure = float("nan") if reduced.mtf_confidence is None else reduced.mtf_confidence
+    click.echo(f"MTF gains {MTF(tuple(reduced.mtf_gains), reduced.mtf_source, sure)}")
     for warning in reduced.warnings:
         click.echo(f"note: {warning}", err=True)

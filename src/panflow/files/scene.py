@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from panflow.ops.mtf import Choice as MTFChoice
 from panflow.types import YX, Sensor
 
 
@@ -18,7 +19,9 @@ class Scene:
     metadata of the sensor besides those in the files; sensor: a name, a Sensor, or "auto", by the metadata; register:
     "auto" corrects a confident offset of MS, "off" trusts the georeferencing, "DY,DX" or a pair sets the offset in PAN
     pixels (rows, columns); nodata: a value that counts as nodata besides what the files declare; arithmetic:
-    "standard", or "toolbox", as the field's MATLAB toolbox computes.
+    "standard", or "toolbox", as the field's MATLAB toolbox computes; mtf: "auto" estimates the MTF gains of the bands
+    and takes the sensor's where the scene does not tell, "sensor" takes these, numbers ("G" or "G,G,...") are taken as
+    they are.
     """
 
     pan: str
@@ -29,6 +32,7 @@ class Scene:
     register: str | YX = "auto"
     nodata: float | None = None
     arithmetic: str = "standard"
+    mtf: MTFChoice = "auto"
 
     @classmethod
     def of(

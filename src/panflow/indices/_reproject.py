@@ -30,13 +30,16 @@ def unit_mtf(gain: float, ratio: YX, tolerance: float, year: int) -> Separable:
     return separate(taps / taps.sum(), tolerance)
 
 
-def reprojected(case: Case, phase: str = "searched", year: int = 2022) -> Case:
+def reprojected(case: Case, phase: str = "auto", year: int = 2022) -> Case:
     """The case on the MS grid: fused seen by the MS bands, reference MS itself.
 
-    phase: "nominal" (the pair's) or "searched" (for every band the whole PAN pixel whose PAN, filtered,
-    correlates best with the band). year 2015: the filters of the toolbox of that year.
+    phase: "nominal" (the pair's), "searched" (for every band the whole PAN pixel whose PAN, filtered, correlates best
+    with the band), or "auto": searched, as published, under the toolbox's arithmetic, else nominal. year 2015: the
+    filters of the toolbox of that year.
     """
-    registry.closest("phase", phase, ("searched", "nominal"))
+    registry.closest("phase", phase, ("auto", "searched", "nominal"))
+    if phase == "auto":
+        phase = "searched" if case.pair.toolbox else "nominal"
     return case.once(("reprojected", phase, year), lambda: _reproject(case, phase, year))
 
 
@@ -44,7 +47,8 @@ def reprojected(case: Case, phase: str = "searched", year: int = 2022) -> Case:
 class Reprojected:
     """An index with reference, of the fused image filtered by the sensor's MTF and decimated, against MS.
 
-    phase: "searched" (as published: the whole PAN pixel that fits best, band by band) or "nominal" (the pair's).
+    phase: "auto", "searched" (as published: the whole PAN pixel that fits best, band by band) or "nominal" (the pair's,
+    one for a whole scene), see `reprojected`.
     """
 
     title: ClassVar[str]
@@ -55,7 +59,7 @@ class Reprojected:
     summary: ClassVar[str]
     citation: ClassVar[str] = "scarpa2022"
 
-    phase: str = "searched"
+    phase: str = "auto"
 
     def plain(self) -> Additive:
         """The index that is computed at MS scale."""

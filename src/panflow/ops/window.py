@@ -10,6 +10,8 @@ from panflow.errors import InputError
 from panflow.ops.resample import REACH
 from panflow.types import YX, Pair
 
+WINDOWS = 8, 16  # at least, for scenes that have them, and at most: one for every million MS pixels
+SIDE = 128  # MS pixels
 Core = tuple[int, int, int, int]  # top, bottom, left, right in PAN pixels
 
 
@@ -90,3 +92,18 @@ def partition(size: tuple[int, int], side: int) -> list[Core]:
     """Cores of nearly equal size, about `side` pixels a side, that cover an image."""
     rows, columns = (np.linspace(0, n, max(1, round(n / side)) + 1).round().astype(int).tolist() for n in size)
     return [(top, bottom, left, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
+
+
+def spread(cores: list[Core], count: int) -> list[Core]:
+    """At most `count` of the cores, evenly spread with a seeded offset in every stretch."""
+    if len(cores) <= count:
+        return cores
+    rng = np.random.default_rng(0)
+    edges = np.linspace(0, len(cores), count + 1)
+    return [cores[int(low + (high - low) * rng.random())] for low, high in pairwise(edges)]
+
+
+def windows(size: tuple[int, int], ms_size: tuple[int, int], ratio: YX) -> list[Core]:
+    """Cores of about SIDE MS pixels a side, spread over an image, that offset and MTF are measured in."""
+    count = int(np.clip(np.prod(ms_size) / 1e6, *WINDOWS))
+    return spread(partition(size, round(SIDE * max(ratio))), count)

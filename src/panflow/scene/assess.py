@@ -26,6 +26,8 @@ from panflow.indices._case import Case, Index, direction
 from panflow.indices._sets import Choice, choose
 from panflow.ops.cores import available
 from panflow.ops.kernels import TAPS
+from panflow.ops.mtf import MTF
+from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.register import Registration
 from panflow.ops.window import Core
 from panflow.pictures.heatmap import heatmap
@@ -55,7 +57,7 @@ class Assessment:
     sensor against MS (RMSE in counts, and relative to the band's mean); drift: of NDVI and NDWI against MS's own, at
     MS scale; nodata_pixels: those that one of the files lacks, fused_nodata_pixels: that the fused file lacks,
     clipped_pixels: that are at a limit of its type; shift_pixels: of MS against its georeferencing, in PAN pixels;
-    maps: the files written.
+    mtf_gains, mtf_source, mtf_confidence: as in `Report`; maps: the files written.
     """
 
     fused: str
@@ -75,6 +77,9 @@ class Assessment:
     shift_pixels: YX
     shift_applied: bool
     shift_confidence: float
+    mtf_gains: list[float]
+    mtf_source: str
+    mtf_confidence: float
     tiles: int
     seconds: float
     peak_mib: float
@@ -99,6 +104,7 @@ def assess_file(
     register: str | tuple[float, float] = "auto",
     nodata: float | None = None,
     arithmetic: str = "standard",
+    mtf: MTFChoice = "auto",
     maps: str | Path | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
@@ -107,9 +113,9 @@ def assess_file(
     """The quality of a fused file: without reference by PAN and MS, with one by the reference.
 
     fused and reference lie on PAN's pixels, and may cover only a part of them; ms: files or `file,band=n` picks;
-    indices: as for `panflow.assess`; sensor, bands, tags, register, nodata, arithmetic, jobs: as for `sharpen_file`;
-    maps: a folder for pictures (.png) and arrays (.npy) of the local indices; max_memory: MiB (4096 where not given),
-    up to which a scene is computed whole, exactly as `panflow.assess` does on arrays.
+    indices: as for `panflow.assess`; sensor, bands, tags, register, nodata, arithmetic, mtf, jobs: as for
+    `sharpen_file`; maps: a folder for pictures (.png) and arrays (.npy) of the local indices; max_memory: MiB (4096
+    where not given), up to which a scene is computed whole, exactly as `panflow.assess` does on arrays.
 
     Raises InputError, GeometryError where grids differ, UnknownName, OutputError.
     """
@@ -131,6 +137,7 @@ def assess_file(
                 register=register,
                 nodata=nodata,
                 arithmetic=arithmetic,
+                mtf=mtf,
             )
             ready = stack.enter_context(opened(pair, jobs))
         source, offset = (ready.source, ready.offset) if ready else (None, Registration())
@@ -157,6 +164,7 @@ def assess_file(
         eye = merge([tile[2] for tile in tiles])
         measured = {label: Statistic.merged([tile[1][label] for tile in tiles]) for label in chosen}
         facts = scene.facts
+        gains = ready.mtf if ready else MTF(facts.sensor.gains, "sensor")
         values = {label: one.value(facts) for label, one in measured.items()}
         return Assessment(
             fused=str(fused),
@@ -176,6 +184,9 @@ def assess_file(
             shift_pixels=offset.shift,
             shift_applied=bool(ready and ready.corrected),
             shift_confidence=offset.confidence,
+            mtf_gains=list(gains.gains),
+            mtf_source=gains.source,
+            mtf_confidence=gains.confidence,
             tiles=len(tiles),
             seconds=time.perf_counter() - started,
             peak_mib=peak_mib(),

@@ -1,29 +1,16 @@
-"""Blocks of a scene: a sample of them, and work on many of them at once."""
+"""Work on many blocks of a scene at once."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
 from typing import TypeVar
 
-import numpy as np
 from threadpoolctl import threadpool_limits
-
-from panflow.ops.window import Core
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def spread(cores: list[Core], count: int) -> list[Core]:
-    """At most `count` of the cores, evenly spread with a seeded offset in every stretch."""
-    if len(cores) <= count:
-        return cores
-    rng = np.random.default_rng(0)
-    edges = np.linspace(0, len(cores), count + 1)
-    return [cores[int(low + (high - low) * rng.random())] for low, high in pairwise(edges)]
 
 
 def overlapped(work: Callable[[T], R], items: Iterable[T], jobs: int, flight: int) -> Iterator[R]:

@@ -22,6 +22,7 @@ from panflow.indices._sets import load
 from panflow.ops.degrade import wald
 from panflow.ops.fill import fill
 from panflow.ops.moments import ms_core, pan_core
+from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.resample import ms_up
 from panflow.ops.window import Core
 from panflow.pairs import with_validity
@@ -69,6 +70,9 @@ class Comparison:
     sensor: str
     shift_pixels: tuple[float, float]
     shift_applied: bool
+    mtf_gains: list[float]
+    mtf_source: str
+    mtf_confidence: float
     sheets: list[str]
     warnings: list[str]
 
@@ -99,6 +103,7 @@ def compare_files(
     tags: Mapping[str, str] | None = None,
     register: str | tuple[float, float] = "auto",
     nodata: float | None = None,
+    mtf: MTFChoice = "auto",
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Comparison:
@@ -109,7 +114,7 @@ def compare_files(
     reported as failed. Raises InputError, GeometryError, UnknownName, OutputError.
     """
     sharpeners = {name: zoo.load(name, device=device) for name in methods}
-    scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata)
+    scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, mtf=mtf)
     with opened(scene) as ready:
         source = ready.source
         chosen = pick(source, crops, side)
@@ -129,7 +134,16 @@ def compare_files(
                 progress("compare", done, len(sharpeners))
         sheets = _sheets(Path(out), source, full, images, chosen) if out else []
     return Comparison(
-        scores, chosen, source.sensor.name, ready.offset.shift, ready.corrected, sheets, list(ready.notes)
+        scores,
+        chosen,
+        source.sensor.name,
+        ready.offset.shift,
+        ready.corrected,
+        list(ready.mtf.gains),
+        ready.mtf.source,
+        ready.mtf.confidence,
+        sheets,
+        list(ready.notes),
     )
 
 

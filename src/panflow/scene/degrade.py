@@ -17,6 +17,7 @@ from panflow.files.sink import Profile, Sink, check_target
 from panflow.files.source import Source
 from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
+from panflow.ops.mtf import Choice as MTFChoice
 from panflow.scene.opening import opened
 from panflow.types import YX, Pair, Sensor
 
@@ -36,6 +37,9 @@ class Reduced:
     sensor: str
     shift_pixels: YX
     shift_applied: bool
+    mtf_gains: list[float]
+    mtf_source: str
+    mtf_confidence: float | None
     warnings: list[str]
 
 
@@ -50,6 +54,7 @@ def degrade_file(
     register: str | tuple[float, float] = "auto",
     nodata: float | None = None,
     arithmetic: str = "standard",
+    mtf: MTFChoice = "auto",
     overwrite: bool = False,
 ) -> Reduced:
     """Write pan.tif, ms.tif and reference.tif, float32 with nan for nodata, into a folder.
@@ -60,7 +65,7 @@ def degrade_file(
     """
     folder = Path(folder)
     scene = Scene.of(
-        pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic
+        pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic, mtf=mtf
     )
     folder.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
@@ -89,7 +94,7 @@ def degrade_file(
         }
         for name, (image, valid, transform, names) in written.items():
             _write(folder / name, image[0], valid, transform, grid.crs, names, source.sensor.name)
-    warnings = list(ready.notes)
+    warnings, gains = list(ready.notes), ready.mtf
     if not grid.located and (y, x) != ((ry - 1) / 2, (rx - 1) / 2):
         warnings.append(f"without georeferencing the files cannot tell the phase, which is {y:.3f}, {x:.3f} PAN pixels")
     return Reduced(
@@ -101,6 +106,9 @@ def degrade_file(
         sensor=source.sensor.name,
         shift_pixels=ready.offset.shift,
         shift_applied=ready.corrected,
+        mtf_gains=list(gains.gains),
+        mtf_source=gains.source,
+        mtf_confidence=None if gains.confidence != gains.confidence else gains.confidence,
         warnings=warnings,
     )
 

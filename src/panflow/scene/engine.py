@@ -16,8 +16,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from panflow.files.source import Source
-from panflow.ops.window import Core, tiles
-from panflow.scene.blocks import overlapped, spread
+from panflow.ops.window import Core, spread, tiles
+from panflow.scene.blocks import overlapped
 from panflow.types import Pair, Sharpener
 
 BLOCK = 512  # PAN pixels of a block's side

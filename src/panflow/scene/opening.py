@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,24 +14,24 @@ from threadpoolctl import threadpool_limits
 from panflow.errors import InputError
 from panflow.files.scene import Scene
 from panflow.files.source import Source, sparing
+from panflow.ops import mtf
 from panflow.ops.cores import available
+from panflow.ops.mtf import MTF
 from panflow.ops.register import Registration, register
-from panflow.ops.window import partition
-from panflow.scene.blocks import overlapped, spread
-from panflow.types import YX
-
-WINDOWS = 8, 16  # at least, for scenes that have them, and at most: one for every million MS pixels
-SIDE = 128  # MS pixels
+from panflow.ops.window import windows
+from panflow.scene.blocks import overlapped
+from panflow.types import YX, Pair
 
 
 @dataclass(frozen=True)
 class Opened:
-    """source: the files' windows, their phase corrected where `corrected`; offset: of MS against its georeferencing;
-    notes: what was assumed, and what a user should look at."""
+    """source: the files' windows, their phase corrected where `corrected`, their sensor with the gains of `mtf`;
+    offset: of MS against its georeferencing; notes: what was assumed, and what a user should look at."""
 
     source: Source
     offset: Registration
     corrected: bool
+    mtf: MTF
     notes: tuple[str, ...]
 
     @property
@@ -50,22 +50,37 @@ def opened(scene: Scene, jobs: int | None = None, **gdal: Any) -> Iterator[Opene
     source = Source(scene)
     try:
         with sparing(*source.paths, **gdal), threadpool_limits(limits=1, user_api="blas"):
-            offset, corrected, warnings = _registered(source, scene.register, jobs)
-            yield Opened(source, offset, corrected, (*source.placement.notes, *source.notes, *warnings))
+            looked = _Windows(source, jobs)
+            offset, corrected, warnings = _registered(source, scene.register, looked)
+            choice = "sensor" if source.toolbox and scene.mtf == "auto" else scene.mtf
+            gains = mtf.settled(choice, source.sensor, lambda: looked.where(offset), looked.each)
+            source.sensor = gains.applied(source.sensor)
+            yield Opened(source, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings))
     finally:
         source.close()
 
 
-def measure_offset(source: Source, jobs: int | None = None) -> Registration:
-    """The offset of a scene's MS against its georeferencing, from windows spread over it; jobs: threads."""
-    jobs = jobs or available()
-    count = int(np.clip(np.prod(source.ms_size) / 1e6, *WINDOWS))
-    cores = spread(partition(source.size, round(SIDE * max(source.placement.ratio))), count)
-    each = partial(overlapped, jobs=jobs, flight=2 * jobs)
-    return register(each(lambda core: source.read(core, 0), cores), each=each)
+class _Windows:
+    """Windows spread over a scene, read by several threads when they are first asked for."""
+
+    def __init__(self, source: Source, jobs: int | None):
+        self.source, self.jobs = source, jobs or available()
+        self.cores = windows(source.size, source.ms_size, source.placement.ratio)
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        return list(self.each(lambda core: self.source.read(core, 0), self.cores))
+
+    def each(self, function: Callable, items: Iterable) -> Iterable:
+        """A function of the items, in order."""
+        return overlapped(function, items, self.jobs, 2 * self.jobs)
+
+    def where(self, offset: Registration) -> list[Pair]:
+        """Some of them where MS is measured to lie."""
+        return mtf.registered(self.pairs, offset)
 
 
-def _registered(source: Source, how: str | YX, jobs: int | None) -> tuple[Registration, bool, list[str]]:
+def _registered(source: Source, how: str | YX, looked: _Windows) -> tuple[Registration, bool, list[str]]:
     """The offset, measured and corrected as asked ("auto", "off") or taken as given ((dy, dx) PAN pixels).
 
     Also whether the source is now corrected, and warnings.
@@ -74,7 +89,7 @@ def _registered(source: Source, how: str | YX, jobs: int | None) -> tuple[Regist
         offset = Registration(_pixels(how))
         source.phase = offset.phases(source.phase)
         return offset, True, []
-    offset = measure_offset(source, jobs)
+    offset = register(looked.pairs, each=looked.each)
     large = max(map(abs, offset.shift)) > 0.5
     if how == "auto" and offset.confident:
         source.phase = offset.phases(source.phase)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
+from panflow.ops.mtf import MTF
+
 
 @dataclass
 class Report:
     """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; evaluations:
-    of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at Nyquist, as
-    a learned model found them in the scene where the sensor's own do not explain it."""
+    of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at
+    MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor" or "given";
+    mtf_confidence: of the estimate, whether it was used or not."""
 
     output: str
     sensor: str
@@ -30,6 +33,8 @@ class Report:
     sensor_reason: str = ""
     evaluations: int = 0
     mtf_gains: list[float] = field(default_factory=list)
+    mtf_source: str = "sensor"
+    mtf_confidence: float = float("nan")
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict:
@@ -43,7 +48,7 @@ class Report:
         sure = f"confidence {self.shift_confidence:.2f}" if before == before else "as given"
         shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns), {applied}; {sure}"
         fit = f"{before:.3f} as georeferenced, {after:.3f} at the measured offset"
-        gains = ", ".join(f"{gain:.2f}" for gain in self.mtf_gains)
+        gains = MTF(tuple(self.mtf_gains), self.mtf_source, self.mtf_confidence)
         moved = [f"{n + 1}: {b[0]:+.2f}, {b[1]:+.2f}" for n, b in enumerate(self.band_shifts) if b != (0.0, 0.0)]
         rows = [
             ("output", self.output),
@@ -55,7 +60,7 @@ class Report:
             ("band shifts", "; ".join(moved)),
             ("method", self.method),
             ("evaluations", str(self.evaluations) if self.evaluations else ""),
-            ("MTF gains", f"{gains}, as the scene shows" if gains else ""),
+            ("MTF gains", str(gains)),
             ("clipped pixels", f"{self.clipped_pixels:,}"),
             ("nodata pixels", f"{self.nodata_pixels:,} of {self.pixels:,}"),
             ("time", f"{self.seconds:.2f} s, {self.mpix_per_second:.1f} MPix/s, peak memory {self.peak_mib:.0f} MiB"),

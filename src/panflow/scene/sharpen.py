@@ -19,6 +19,7 @@ from panflow.files.scene import Scene
 from panflow.files.sink import Profile, Sink, check_target
 from panflow.files.tiff import Tile
 from panflow.ops.cores import available
+from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.window import Core
 from panflow.scene import engine
 from panflow.scene.counts import counts, nodata_in
@@ -43,6 +44,7 @@ def sharpen_file(
     register: str | YX = "auto",
     nodata: float | None = None,
     arithmetic: str = "standard",
+    mtf: MTFChoice = "auto",
     profile: Profile | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
@@ -55,7 +57,7 @@ def sharpen_file(
     pan: a file; ms: files or `file,band=n` picks; method: a name, a model file or a sharpener; sensor: a name or
     "auto"; bands: names of the MS bands, where the files do not name them; tags: metadata of the sensor besides the
     files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
-    sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic: as for
+    sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
     `panflow.sharpen`; profile: type, format and compression of the result; jobs: threads; max_memory: MiB; options: of
     the method, as `panflow.load` takes them (device, context, seed, runtime, which is "auto" here: the fastest that
     keeps the quality).
@@ -65,7 +67,7 @@ def sharpen_file(
     started = time.perf_counter()
     out, jobs = Path(out), jobs or available()
     scene = Scene.of(
-        pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic
+        pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic, mtf=mtf
     )
     profile = (profile or Profile()).settled(out)
     check_target(out, scene.files, overwrite)
@@ -116,7 +118,9 @@ def sharpen_file(
                 progress("finish", 0, 1)
             sink.finish()
     seconds, pixels = time.perf_counter() - started, source.size[0] * source.size[1]
-    fitted = run.sharpener
+    fitted, gains = run.sharpener, ready.mtf
+    if fitted.observed:
+        gains = replace(gains, gains=fitted.observed.gains, source="estimated")
     return Report(
         output=str(out),
         sensor=source.sensor.name,
@@ -136,7 +140,9 @@ def sharpen_file(
         peak_mib=peak_mib(),
         sensor_reason="" if source.why == "given" else source.why,
         evaluations=fitted.evaluations,
-        mtf_gains=list(fitted.observed.gains) if fitted.observed else [],
+        mtf_gains=list(gains.gains),
+        mtf_source=gains.source,
+        mtf_confidence=gains.confidence,
         warnings=[*ready.notes, *run.warnings],
     )
 
@@ -157,6 +163,7 @@ def _provenance(scene: Scene, ready: Opened, method: str) -> dict[str, str]:
         "PANFLOW_SENSOR": source.sensor.name,
         "PANFLOW_INPUTS": "; ".join(Path(path).name for path in (scene.pan, *scene.ms)),
         "PANFLOW_PHASE": ", ".join(f"{v:.3f}" for v in _mean(source.phase)),
+        "PANFLOW_MTF": str(ready.mtf),
         "PANFLOW_SHIFT": shift + (" corrected" if ready.corrected else " measured only"),
     }
     kept = ("ACQUISITION", "SATELLITE", "SENSOR", "DATE", "CLOUD")

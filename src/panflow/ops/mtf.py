@@ -1,0 +1,100 @@
+"""The MTF gains that a pair is computed with: estimated from the pair itself, the sensor's, or as given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, nan
+
+import numpy as np
+
+from panflow.errors import InputError
+from panflow.ops.mtf_estimation import estimate_mtf
+from panflow.ops.register import Registration, register
+from panflow.ops.window import window, windows
+from panflow.types import Pair, Sensor
+
+Choice = str | float | Sequence[float]
+WINDOWS = 8  # that an estimate is made of, at most
+DIGITS = 3  # of a gain
+
+
+@dataclass(frozen=True)
+class MTF:
+    """gains: of every band at the Nyquist frequency of MS; source: "estimated" from the pair, the "sensor" (its nominal
+    ones) or "given"; confidence: of the estimate, 0 to 1, whether it was used or not; nan where none was made."""
+
+    gains: tuple[float, ...]
+    source: str
+    confidence: float = nan
+
+    def applied(self, sensor: Sensor) -> Sensor:
+        return sensor if self.source == "sensor" else sensor.with_gains(self.gains)
+
+    def __str__(self) -> str:
+        gains = [f"{gain:.2f}" for gain in self.gains]
+        listed = gains[0] if len(set(gains)) == 1 else ", ".join(gains)
+        sure = "" if self.confidence != self.confidence else f", confidence {self.confidence:.2f}"
+        if self.source == "estimated":
+            return f"{listed}, estimated from the scene{sure}"
+        if self.source == "given":
+            return f"{listed}, as given"
+        return f"{listed}, the sensor's" + (f": the scene does not tell{sure}" if sure else "")
+
+
+def settled(mtf: Choice, sensor: Sensor, sampled: Callable[[], Iterable[Pair]], each: Callable = map) -> MTF:
+    """The gains of a scene. mtf: "auto", estimated where that is sure; "sensor"; or a gain, or one a band (a list, or
+    text parted by commas). sampled: registered windows, which only an estimate asks for. Raises InputError."""
+    if mtf == "sensor":
+        return MTF(sensor.gains, "sensor")
+    if mtf != "auto":
+        return MTF(_numbers(mtf, len(sensor.bands)), "given")
+    estimate = estimate_mtf(sampled(), each=each)
+    if estimate.confident:
+        return MTF(tuple(round(gain, DIGITS) for gain in estimate.gains), "estimated", estimate.confidence)
+    return MTF(sensor.gains, "sensor", estimate.confidence)
+
+
+def with_mtf(pair: Pair, mtf: Choice) -> Pair:
+    """The pair with the gains that are chosen (`settled`); an estimate is made where its MS is measured to lie, which
+    the pair's phase is not changed by. A toolbox pair keeps its sensor's unless gains are given."""
+    if pair.toolbox and mtf == "auto":
+        mtf = "sensor"
+    gains = settled(mtf, pair.sensor, lambda: _sampled(pair))
+    return replace(pair, sensor=gains.applied(pair.sensor))
+
+
+def _sampled(pair: Pair) -> list[Pair]:
+    """Windows of every image of a batch, where they are measured to lie."""
+    found = []
+    for k in range(pair.ms.shape[0]):
+        one = replace(pair, **{name: _member(getattr(pair, name), k) for name in IMAGES})
+        pairs = [window(one, *core, 0) for core in windows(one.size, one.ms_size, one.ratio)]
+        found += registered(pairs, register(pairs))
+    return found
+
+
+def registered(pairs: list[Pair], offset: Registration) -> list[Pair]:
+    """Some of the windows, where an offset that is sure says that they lie."""
+    some = pairs[:: ceil(len(pairs) / WINDOWS)]
+    return [replace(pair, phase=offset.phases(pair.phase)) for pair in some] if offset.confident else some
+
+
+IMAGES = ("pan", "ms", "pan_valid", "ms_valid", "reference")
+
+
+def _member(image, k: int):
+    return None if image is None else image[k : k + 1]
+
+
+def _numbers(given: Choice, bands: int) -> tuple[float, ...]:
+    """Gains as numbers, one a band."""
+    try:
+        values = np.atleast_1d([float(v) for v in given.split(",")] if isinstance(given, str) else given).astype(float)
+    except (TypeError, ValueError):
+        values = np.array([nan])
+    if values.ndim != 1 or not ((values > 0) & (values < 1)).all():
+        raise InputError(f"mtf {given!r} is unknown: expected auto, sensor, or gains between 0 and 1")
+    if len(values) not in (1, bands):
+        raise InputError(f"mtf gives {len(values)} gains for {bands} bands: give one, or one a band")
+    return tuple(float(v) for v in np.broadcast_to(values, bands))
