@@ -1,6 +1,7 @@
 """What every network declares and keeps to: shapes, halo, batches, bands, weights, gradients, the way into a model."""
 
 import re
+from inspect import signature
 
 import pytest
 import torch
@@ -25,10 +26,16 @@ SMALL = {
 }
 
 
-def awake(name: str, bands: int = 4, **options):
+def options_of(name: str, bands: int = 4) -> dict:
+    """What a network is built with: bands, but for those that serve any number."""
+    takes = signature(registry.get("networks", name).Network).parameters
+    return ({"bands": bands} if "bands" in takes else {}) | SMALL.get(name, {})
+
+
+def awake(name: str, bands: int = 4):
     """A network with nothing at zero, the same at every call."""
     torch.manual_seed(0)
-    network = registry.get("networks", name).Network(bands, **options)
+    network = registry.get("networks", name).Network(**options_of(name, bands))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.03 * torch.randn(parameter.shape)
@@ -52,7 +59,7 @@ def ask(network, *given, **more) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_it_declares(name):
-    network = awake(name, **SMALL.get(name, {}))
+    network = awake(name)
     assert isinstance(network, types.Network) and isinstance(network, torch.nn.Module)
     assert network.inputs and all(
         isinstance(getattr(View, each), property) or each in dir(View) for each in network.inputs
@@ -68,14 +75,14 @@ def test_what_it_declares(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_bands_and_shape_of_the_answer(name):
     for bands in (1, 4, 8):
-        network = awake(name, bands, **SMALL.get(name, {}))
+        network = awake(name, bands)
         answer = ask(network, bands=bands)
         assert answer.shape == (1, bands, *SIZE) and answer.dtype == torch.float32 and answer.isfinite().all()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_sizes_that_are_multiples_will_do(name):
-    network = awake(name, **SMALL.get(name, {}))
+    network = awake(name)
     cell = torch.lcm(torch.tensor(network.multiple), torch.tensor(4)).item()
     size = (7 * cell, 5 * cell)
     assert ask(network, size=size).shape == (1, 4, *size)
@@ -84,7 +91,7 @@ def test_sizes_that_are_multiples_will_do(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_members_of_a_batch_do_not_meet_and_nothing_is_drawn_anew(name):
     """In float64, since phases of spectra jump by a turn where they are rounded otherwise."""
-    network = awake(name, **SMALL.get(name, {})).double()
+    network = awake(name).double()
     state, named = images(network, batch=2)
     state, named = tuple(each.double() for each in state), {k: x if x is None else x.double() for k, x in named.items()}
     both = ask(network, state, named)
@@ -94,16 +101,16 @@ def test_members_of_a_batch_do_not_meet_and_nothing_is_drawn_anew(name):
     torch.testing.assert_close(both[:1], alone, rtol=0, atol=1e-9 * float(alone.abs().max()))
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if awake(name, **SMALL.get(name, {})).halo is not None])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if awake(name).halo is not None])
 def test_halo_is_what_not_a_number_reaches(name):
-    network = awake(name, 2, **SMALL.get(name, {}))
+    network = awake(name, 2)
     length = -(-(2 * network.halo + 9) // 8) * 8
     assert measured_halo(network, 2, length, rows=16) == network.halo
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_input_and_every_parameter_matters(name):
-    network = awake(name, **SMALL.get(name, {})).train()
+    network = awake(name).train()
     state, named = images(network)
     answer, stages = network.staged(*state, **named)
     parts = [part for stage in stages for part in (stage.mean, stage.aleatoric, stage.epistemic)]
@@ -118,11 +125,10 @@ def test_every_input_and_every_parameter_matters(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_file_gives_the_same_network(name, tmp_path):
-    options = {"bands": 4, **SMALL.get(name, {})}
     sections = {"transform": {"name": "scale", "bits": 11}, "objective": {"name": "regression"}}
     sensor = fit_bands(load("ikonos"), 4)
-    model = build({"network": {"name": name, **options}, **sections}, sensor=sensor)
-    model.network.load_state_dict(awake(name, **SMALL.get(name, {})).state_dict())
+    model = build({"network": {"name": name, **options_of(name)}, **sections}, sensor=sensor)
+    model.network.load_state_dict(awake(name).state_dict())
     save(model, tmp_path / "model.safetensors")
     again = open_model(tmp_path / "model.safetensors")
     assert torch.equal(ask(again.network.eval()), ask(model.network.eval()))
