@@ -174,6 +174,7 @@ class Network(Module):
     # the same answer for processors, one band after the other; called with `core`, it may be zero elsewhere
     band_by_band: Callable[..., Tensor] | None = None
     KEYS: Renaming = ()  # from the names in public checkpoints to those here
+    tuned: tuple[str, ...] = ()  # its parts that are adapted to a scene (`learned.adapt`); none: all
 
     def staged(self, *state: Any, **inputs: Any) -> tuple[Tensor, list[Any]]:
         """The answer, and what stages on the way to it estimate of the image: each has a mean and the variances

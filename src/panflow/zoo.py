@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from panflow import registry
-from panflow.errors import MissingInput
+from panflow.errors import InputError, MissingInput
 from panflow.types import Sharpener
 
 DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/evidence/default.md)
@@ -18,6 +18,9 @@ def load(
     seed: int = 0,
     runtime: str = "torch",
     detail: str = "pan",
+    adapt: float | None = None,
+    adapter: str | Path | None = None,
+    save_adapter: str | Path | None = None,
     **options,
 ) -> Sharpener:
     """The sharpener of a method's name ("gsa"), a bundled model's name or a path that ends in .safetensors.
@@ -27,24 +30,51 @@ def load(
     `context` what a network that looks at the whole image sees around a tile (None: the whole image), `seed` that of
     the noise where a model starts from noise, `runtime` the inference backend of its network on a CPU (`panflow names
     runtimes`), `detail` how sharp a model's answer is that can be asked for both: "pan", as PAN, or "ms", as the MS
-    sensor would give it on PAN's grid, which reduced resolution (Wald's protocol) rewards.
+    sensor would give it on PAN's grid, which reduced resolution (Wald's protocol) rewards. A learned model is tuned to
+    the scene that it is fitted to where `adapt` gives the seconds for it (`learned.adapt`); `save_adapter` keeps the
+    weights that this changes in a file, and `adapter` takes them from one.
     """
     registry.closest("detail", detail, ("pan", "ms"))
     name = str(name or DEFAULT)
     if name.endswith(".safetensors"):
         if not Path(name).is_file():
             raise MissingInput(f"no model file {name}: expected a .safetensors file of `panflow train` or `import`")
-        return _open_model(Path(name), device, context, seed, runtime, detail)
+        return _open_model(Path(name), device, context, seed, runtime, detail, adapt, adapter, save_adapter)
     if name in registry.names("models"):
-        return _open_model(registry.path("models", name), device, context, seed, runtime, detail)
+        path = registry.path("models", name)
+        return _open_model(path, device, context, seed, runtime, detail, adapt, adapter, save_adapter)
+    if adapt or adapter or save_adapter:
+        raise InputError(f"{name} has no weights to adapt to a scene: expected a learned model, as {DEFAULT}")
     names = registry.names("methods") + registry.names("models")
     return registry.get("methods", registry.closest("method", name, names)).Method(**options)
 
 
-def _open_model(path: Path, device: str, context: int | None, seed: int, runtime: str, detail: str) -> Sharpener:
+def _open_model(
+    path: Path,
+    device: str,
+    context: int | None,
+    seed: int,
+    runtime: str,
+    detail: str,
+    adapt: float | None,
+    adapter: str | Path | None,
+    save_adapter: str | Path | None,
+) -> Sharpener:
     from panflow.learned.file import open_model
     from panflow.learned.replicas import Replicas
 
     first, *others = str(device).split(",")
     model = replace(open_model(path, device=first, context=context, seed=seed), detail=detail)
+    if adapter or adapt or save_adapter:
+        from panflow.files.output import Output
+        from panflow.learned import adapt as adapting
+
+        if others:
+            raise InputError(f"device {device}: expected one device for a model that is adapted to a scene")
+        if save_adapter and not adapt:
+            raise InputError("save_adapter: expected adapt as well, with the seconds that adapting may take")
+        if adapter:
+            model = adapting.apply(model, adapter)
+        if adapt:
+            return adapting.Adapting(model, adapt, runtime, Output(save_adapter) if save_adapter else None)
     return Replicas.of(model, [first, *others]).on(runtime) if others else model.on(runtime)

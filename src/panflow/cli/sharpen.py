@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     "--context", type=click.IntRange(min=0), help="Tiles with so many PAN pixels around, for global networks."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the noise that diffusion models start from.")
+@click.option(
+    "--adapt", type=click.FloatRange(min=1), metavar="SECONDS", help="Tune the learned model to the scene first."
+)
+@click.option("--save-adapter", metavar="FILE", help="Keep what --adapt changes, some kB, for other scenes like this.")
+@click.option("--adapter", metavar="FILE", help="Use a model with what --save-adapter kept.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")

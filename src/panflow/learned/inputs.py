@@ -176,6 +176,11 @@ class View:
         """(P' - P' through the MTF) / unit: no decimation, so nothing rings."""
         return (self.pair.pan - self._smooth(self.pair.pan, (0.0, 0.0))) * self._gain
 
+    @cached_property
+    def pan_smoothed(self) -> Array:
+        """PAN through the bands' MTFs, in its counts."""
+        return self._smooth(self.pair.pan, (0.0, 0.0))
+
     def _smooth(self, pan: Array, start: YX) -> Array:
         """PAN through the bands' MTFs, [B, C, H, W]; the view begins at `start` in the image `pan`."""
         pair = self.pair

@@ -64,6 +64,7 @@ class Network(types.Network, nn.Module):
     inputs: tuple[str, ...] = ("ms_up", "pan", *PLANES, "correlation", *SCENE)
     multiple = 1
     denoiser = True
+    tuned = ("exchange", "head")
     predicts = "residual"
 
     def __init__(
