@@ -1,5 +1,6 @@
 """Sharpeners by name: a classical method, a bundled model, or a model file."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from panflow.errors import InputError, MissingInput
 from panflow.types import Sharpener
 
 DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/evidence/default.md)
+DEVICES = r"auto|(cpu|cuda|mps|xpu)(:\d+)?"
 
 
 def load(
@@ -36,6 +38,10 @@ def load(
     """
     registry.closest("detail", detail, ("pan", "ms"))
     name = str(name or DEFAULT)
+    for each in str(device).split(","):
+        if not re.fullmatch(DEVICES, each):
+            raise InputError(f"device {each} cannot be used: expected auto, cpu, cuda or mps")
+    registry.closest("runtime", runtime, ("auto", *registry.names("runtimes")))
     if name.endswith(".safetensors"):
         if not Path(name).is_file():
             raise MissingInput(f"no model file {name}: expected a .safetensors file of `panflow train` or `import`")

@@ -85,6 +85,27 @@ def test_design_has_the_layers_of_the_structure_test():
     assert all(max(above) < min(below) for above, below in pairwise(places))
 
 
+UNIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_modules_can_be_imported_anywhere(module):
+    """What only Unix has is imported where it is used, and where its absence is expected."""
+    expected = {
+        id(node)
+        for attempt in ast.walk(tree(module))
+        if isinstance(attempt, ast.Try)
+        and any("ImportError" in ast.unparse(h.type or attempt) for h in attempt.handlers)
+        for statement in attempt.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree(module)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if UNIX_ONLY & {name.partition(".")[0] for name in names}:
+            assert id(node) in expected, f"{module}, line {node.lineno}: only Unix has this"
+
+
 def test_no_layer_is_of_nothing():
     assert ROW.keys() == {part_of(module) for module in MODULES} - {"__init__"}
 

@@ -1,6 +1,7 @@
 """Options that commands share."""
 
 from collections.abc import Callable
+from math import inf
 from typing import TypeVar
 
 import click
@@ -67,6 +68,6 @@ def mib(size: str | None) -> float | None:
         value = float(text[:-1] if factor else text) * (factor or 1)
     except ValueError:
         raise InputError(f"--max-memory {size!r} is no size: expected a number of MiB, or e.g. 2GiB") from None
-    if value <= 0:
-        raise InputError(f"--max-memory {size!r}: expected more than nothing")
+    if not 0 < value < inf:
+        raise InputError(f"--max-memory {size!r}: expected a number of MiB that is more than nothing, and finite")
     return value

@@ -61,6 +61,7 @@ def command(files, ms, indices, csv_file, max_memory, overwrite, quiet, as_json,
             ms=[*ms, *more],
             indices=indices[0] if len(indices) == 1 else list(indices) or None,  # one may be a set
             max_memory=mib(max_memory),
+            overwrite=overwrite,
             progress=progress,
             **options,
         )

@@ -58,6 +58,7 @@ def command(files, methods, csv_file, overwrite, markdown, as_json, quiet, **opt
             pan,
             ms,
             list(methods or registry.names("methods")),
+            overwrite=overwrite,
             progress=progress,
             **options,
         )

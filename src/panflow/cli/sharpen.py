@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 )
 @click.option("--save-adapter", metavar="FILE", help="Keep what --adapt changes, some kB, for other scenes like this.")
 @click.option("--adapter", metavar="FILE", help="Use a model with what --save-adapter kept.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT, and the PNG, where they exist.")
+@click.option("--strict", is_flag=True, help="No result, and exit code 6, where it would have to be doubted.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
@@ -56,6 +57,7 @@ def command(
     level,
     overviews,
     max_memory,
+    overwrite,
     quicklook,
     quiet,
     as_json,
@@ -67,15 +69,20 @@ def command(
     metadata file of a product that panflow reads (Landsat, DIMAP, Maxar, GaoFen).
     """
     from panflow.cli._console import progress_bar, show
+    from panflow.files.output import several
     from panflow.scene.sharpen import sharpen_file
 
     *inputs, out = files
     given = _scene(inputs)
-    with progress_bar(quiet or as_json) as progress:
+    names = [out, *([quicklook] if quicklook else [])]
+    with (
+        several(names, inputs=given.files, overwrite=overwrite, result=True) as outputs,
+        progress_bar(quiet or as_json) as progress,
+    ):
         report = sharpen_file(
             given.pan,
             given.ms,
-            out,
+            outputs[0],
             bands=bands or given.bands,
             tags=given.tags,
             profile=Profile(dtype, format, compress, level, overviews),
@@ -83,11 +90,11 @@ def command(
             progress=progress,
             **options,
         )
-    if quicklook:
-        from panflow.scene.quicklook import quicklook_file
+        if quicklook:
+            from panflow.scene.quicklook import quicklook_file
 
-        shift = report.shift_pixels if report.shift_applied else (0.0, 0.0)
-        quicklook_file(out, given.pan, given.ms, quicklook, shift=shift, name=report.method)
+            shift = report.shift_pixels if report.shift_applied else (0.0, 0.0)
+            quicklook_file(out, given.pan, given.ms, outputs[1], shift=shift, name=report.method)
     show(report, as_json, quiet)
 
 

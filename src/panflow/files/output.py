@@ -207,7 +207,9 @@ def stop(code: int, last_words: bytes = b"") -> None:
 
 
 def reason(error: BaseException) -> str:
-    """What the system says of an error, in one line."""
+    """What the system or GDAL says of an error, in one line: the first of the errors that led to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     text = getattr(error, "strerror", None) or str(error)
     return text.strip().partition("\n")[0] or type(error).__name__
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,13 +13,14 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
+from rasterio.drivers import raster_driver_extensions
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from panflow.errors import InputError, OutputError, OutputExists
+from panflow.errors import InputError, OutputError
 from panflow.files.grid import Grid
-from panflow.files.output import Output
+from panflow.files.output import Output, reason
 from panflow.files.tiff import Tile, Tiles, encode
 from panflow.ops.window import Core
 
@@ -46,7 +46,12 @@ class Profile:
     overviews: bool | None = None
 
     def settled(self, out: Path) -> Profile:
-        """What is left open, decided by the file's name. Raises InputError where a value is unknown."""
+        """What is left open, decided by the file's name. Raises InputError where a value is unknown, or where the name
+        promises another format."""
+        formats = raster_driver_extensions() | {"zarr": "Zarr", "h5": "HDF5", "hdf": "HDF4"}
+        promised = formats.get(out.suffix.lower().removeprefix("."), "GTiff")
+        if promised not in ("GTiff", "COG"):
+            raise InputError(f"{out.name} is the name of a {promised} file: expected .tif, as panflow writes GeoTIFF")
         usual = "cog" if out.suffix.lower() in (".tif", ".tiff") else "gtiff"
         format = _one_of("format", self.format or usual, FORMATS)
         compress = _one_of("compress", self.compress.lower(), COMPRESSIONS)
@@ -63,22 +68,6 @@ def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise InputError(f"{what} {value!r} is unknown: expected {', '.join(allowed)}")
     return value
-
-
-def check_target(out: Path, inputs: list[str], overwrite: bool) -> None:
-    """OutputError where the target is an input, exists, or cannot be written."""
-    for path in inputs:
-        if Path(path).exists() and out.exists() and os.path.samefile(path, out):
-            raise InputError(f"{out} is one of the inputs: expected another name for the result")
-    if out.is_dir():
-        raise OutputError(f"{out} is a folder: expected the name of a file")
-    if out.exists() and not overwrite:
-        raise OutputExists(f"{out} exists: give another name, or --overwrite to replace it")
-    folder = out.parent if str(out.parent) else Path()
-    if not folder.is_dir():
-        raise OutputError(f"the folder {folder} of the result does not exist: make it first")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"the folder {folder} of the result cannot be written to")
 
 
 def _level(compress: str, level: int | None) -> dict[str, int]:
@@ -108,14 +97,14 @@ class Sink:
     """A GeoTIFF or COG in the making. `write` takes blocks in any order, as `pack` gives them back; `finish` makes the
     target appear.
 
-    grid, bands: of the image; profile: how it is written, its dtype included; nodata: the value that stands for it;
-    mask: whether the file has one; jobs: GDAL's threads; block: pixels of a tile's side. Used as a context: whatever
-    happens before `finish`, nothing is left behind.
+    output: the file; grid, bands: of the image; profile: how it is written, its dtype included; nodata: the value that
+    stands for it; mask: whether the file has one; jobs: GDAL's threads; block: pixels of a tile's side. Used as a
+    context: whatever happens before `finish`, nothing is left behind.
     """
 
     def __init__(
         self,
-        out: Path,
+        output: Output,
         grid: Grid,
         bands: int,
         profile: Profile,
@@ -125,9 +114,9 @@ class Sink:
         jobs: int = 1,
         block: int = BLOCK,
     ):
-        self.out, self.mask, self.profile = out, mask, (profile := profile.settled(out))
+        self.mask, self.profile = mask, (profile := profile.settled(output.path))
         dtype, format, compress = profile.dtype, profile.format, profile.compress
-        self._output = Output(out, overwrite=True, result=True)
+        self._output, self.out = output, output.out
         self._part, self._second = self._output.part(".tif"), self._output.part(".cog.tif")
         predictor = {"predictor": 3 if np.dtype(dtype).kind == "f" else 2}
         self._creation: dict[str, Any] = {"compress": compress} if compress != "none" else {}
@@ -164,7 +153,7 @@ class Sink:
             )
         except RasterioError as error:
             self._output.discard()
-            raise OutputError(f"{out} cannot be written: {error}") from None
+            raise OutputError(f"{self.out} cannot be written: {error}") from None
 
     def describe(
         self,
@@ -207,7 +196,7 @@ class Sink:
                 known = np.ones(packed.shape[-2:], bool) if valid is None else valid
                 self._dataset.write_mask(known, window=window)
         except (RasterioError, OSError) as error:
-            raise OutputError(f"{self.out} cannot be written on: {error}; is the disk full?") from None
+            raise OutputError(f"{self.out} cannot be written on: {reason(error)}; is the disk full?") from None
 
     def _appended(self) -> Tiles:
         """The file, when GDAL has written what describes it."""
@@ -241,7 +230,7 @@ class Sink:
             if not errors.messages:
                 self._verify(result)
         except (RasterioError, CPLE_BaseError, OSError) as error:  # the second is what copying raises
-            raise OutputError(f"{self.out} cannot be finished: {error}; is the disk full?") from None
+            raise OutputError(f"{self.out} cannot be finished: {reason(error)}; is the disk full?") from None
         finally:
             logger.removeHandler(errors)
         if errors.messages:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil
@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, Interleaving, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
@@ -21,14 +22,24 @@ from rasterio.warp import transform as transform_points
 from rasterio.windows import Window
 
 from panflow import sensors
-from panflow.errors import InputError, MissingInput
+from panflow.errors import GeometryError, InputError, MissingInput
 from panflow.files.grid import Grid, Placement, place
+from panflow.files.output import reason
 from panflow.files.scene import Scene
 from panflow.ops.resample import REACH
 from panflow.ops.window import Core, grown, ms_window, window
 from panflow.pairs import is_toolbox, with_validity
 from panflow.types import YX, Pair, Sensor
 
+HIGHEST = 1e30  # counts of this size and more are no measurements: fill values such as ESRI's -3.4e38, or damage
+LARGEST = 10**11  # PAN pixels of a scene: ten times the largest mosaics
+COARSEST = 64  # PAN pixels across an MS pixel
+# Servers that a file (a VRT, say) refers to may not answer; raw files that it names must lie with it
+GDAL = {
+    "GDAL_HTTP_CONNECTTIMEOUT": 10,
+    "GDAL_HTTP_TIMEOUT": 60,
+    "GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "SIBLING_OR_CHILD_OF_VRT_PATH",
+}
 CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read once
 BEYOND = 1.0  # MS pixels by which PAN may reach over MS's edge and still be sharpened
 
@@ -63,15 +74,16 @@ def open_dataset(path: str, role: str) -> rasterio.DatasetReader:
     if "://" not in path and not path.startswith("/vsi") and ":" not in path and not Path(path).exists():
         raise MissingInput(f"{role} file {path} does not exist")
     try:
-        return rasterio.open(path)
-    except RasterioError as error:
-        raise InputError(f"{role} file {path} cannot be read as an image: {error}") from None
+        with rasterio.Env(**GDAL):
+            return rasterio.open(path)
+    except (RasterioError, CPLE_BaseError, UnicodeError) as error:
+        raise InputError(f"{role} file {path} cannot be read as an image: {reason(error)}") from None
 
 
 def sparing(*paths: str, **options: Any) -> rasterio.Env:
     """GDAL with a small cache, past which it reads uncompressed files: every thread would take whole rows or tiles of a
     scene into it for the pixels of a window."""
-    return rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GTIFF_DIRECT_IO=all(map(_whole, paths)), **options)
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GTIFF_DIRECT_IO=all(map(_whole, paths)), **GDAL | options)
 
 
 def _whole(path: str) -> bool:
@@ -99,7 +111,14 @@ def _whole(path: str) -> bool:
 
 
 def grid_of(dataset: rasterio.DatasetReader) -> Grid:
-    return Grid(dataset.transform, dataset.crs, dataset.shape)
+    """The pixels of a file on the ground. InputError where its georeferencing is broken."""
+    try:
+        transform, crs = dataset.transform, dataset.crs
+    except (RasterioError, CPLE_BaseError) as error:
+        raise InputError(f"the georeferencing of {dataset.name} cannot be read: {reason(error)}") from None
+    if not np.isfinite(transform[:6]).all() or transform.is_degenerate:
+        raise InputError(f"the georeferencing of {dataset.name} is none: its pixels have no size ({transform[:6]})")
+    return Grid(transform, crs, dataset.shape)
 
 
 @dataclass(frozen=True)
@@ -130,10 +149,11 @@ class _Doubts:
         """Where every band of the image [C, H, W], read from a part of the file, is valid; None: everywhere."""
         if not (any(self.values) or self.masks or self.alpha or self.numbers):
             return None
-        valid = np.isfinite(image).all(axis=0)
-        for band, values in zip(image, self.values):
-            for value in values:
-                valid &= band != np.float32(value)
+        valid = (np.abs(image) < HIGHEST).all(axis=0)
+        with np.errstate(over="ignore"):  # a value that float32 cannot hold is inf, which is not valid anyhow
+            for band, values in zip(image, self.values):
+                for value in values:
+                    valid &= band != np.float32(value)
         for mask in self.masks:
             valid &= dataset.read_masks(mask, window=part) > 0
         if self.alpha:
@@ -158,6 +178,9 @@ class Source:
         self._local = threading.local()
         self._handles: list[Any] = []
         self._lock = threading.Lock()
+        self._beyond: dict[str, float] = {}
+        self._readers, self._closed = 0, False
+        self._idle = threading.Condition()
         with open_dataset(self.pan_path, "PAN") as dataset:
             count = dataset.count - (alpha_band(dataset) is not None)
             if count != 1:
@@ -174,6 +197,7 @@ class Source:
             raise InputError(f"{len(scene.bands)} band names ({names}) for {self.bands} MS bands: give one a band")
         self.names = list(scene.bands) or self.names
         self.placement = self._place()
+        self._require_sizes()
         self.phase = (self.placement.phase,) * len(self.layers)
         ratio = float(np.mean(self.placement.ratio))
         if isinstance(sensor, Sensor):
@@ -196,6 +220,15 @@ class Source:
     def paths(self) -> list[str]:
         """PAN's file and those of MS."""
         return list(dict.fromkeys([self.pan_path, *(layer.path for layer in self.layers)]))
+
+    @property
+    def files(self) -> list[str]:
+        """All files that GDAL reads: those given, what lies beside them, and what they refer to."""
+        result: list[str] = []
+        for path in self.paths:
+            with open_dataset(path, "input") as dataset:
+                result += [path, *dataset.files]
+        return list(dict.fromkeys(result))
 
     @property
     def bands(self) -> int:
@@ -230,7 +263,22 @@ class Source:
                 self.tags |= _all_tags(dataset)
                 if layer == self.layers[0]:
                     self.ms_grid, self.ms_nodata = grid_of(dataset), dataset.nodatavals[i]
+                elif not _alike(own := grid_of(dataset), self.ms_grid) and own.located:
+                    note = f"{layer.path} lies on another grid than {self.layers[0].path}, and is resampled to that"
+                    self.notes = tuple(dict.fromkeys((*self.notes, note)))
         self.ms_dtype = str(np.result_type(*map(np.dtype, dtypes)))
+
+    def _require_sizes(self) -> None:
+        """InputError where the scene is larger, or MS coarser, than any that can be meant."""
+        if self.size[0] * self.size[1] > LARGEST:
+            raise InputError(
+                f"{self.pan_path} has {self.size[0]} x {self.size[1]} pixels: expected at most {LARGEST:.0g}; cut it"
+            )
+        if max(self.placement.ratio) > COARSEST:
+            raise GeometryError(
+                f"a pixel of MS is as wide as {max(self.placement.ratio):.4g} of PAN: expected at most {COARSEST}; "
+                "is the georeferencing right?"
+            )
 
     def _place(self) -> Placement:
         same = self.grid.crs == self.ms_grid.crs
@@ -270,8 +318,7 @@ class Source:
             return self.placement.warp
         with open_dataset(path, "MS") as dataset:
             own = grid_of(dataset)
-        alike = own.size == self.ms_grid.size and own.transform.almost_equals(self.ms_grid.transform, 1e-6)
-        if alike or not own.located:
+        if _alike(own, self.ms_grid) or not own.located:
             if own.size != self.ms_grid.size:
                 raise InputError(
                     f"{path} has {own.size[0]} x {own.size[1]} pixels and no georeferencing, "
@@ -291,9 +338,22 @@ class Source:
         try:
             image = dataset.read(bands, window=part, out_dtype="float32")
             valid = self._valid(dataset, bands, part, image)
-        except RasterioError as error:
-            raise InputError(f"{dataset.name} cannot be read to its end: {error}; is the file truncated?") from None
+        except (RasterioError, CPLE_BaseError) as error:
+            raise InputError(
+                f"{dataset.name} cannot be read to its end: {reason(error)}; is the file truncated?"
+            ) from None
+        if valid is not None and dataset.name not in self._beyond:
+            wild = np.isfinite(image) & (np.abs(image) >= HIGHEST)
+            declared = [np.float32(v) for v in (*dataset.nodatavals, self.nodata) if v is not None and abs(v) < 3.4e38]
+            wild &= ~np.isin(image, declared)
+            if wild.any():
+                self._beyond[dataset.name] = float(image[wild][0])
         return image, valid
+
+    @property
+    def seen(self) -> list[str]:
+        """What a user should hear of the pixels that were read."""
+        return [f"values such as {value:.3g} in {name} count as nodata" for name, value in self._beyond.items()]
 
     def _valid(self, dataset, bands: list[int], part: Window, image: np.ndarray) -> np.ndarray | None:
         """By nodata value, NaN, mask and alpha together: of several, GDAL's own masks follow only one."""
@@ -309,16 +369,31 @@ class Source:
         Nodata is filled from the nearest valid pixel, which is looked for as far again as the method looks: so a
         pixel of the result never depends on where windows are cut.
         """
-        pair, *valid = self._window(core, halo)
-        if all(mask is None for mask in valid):
-            return pair
-        further = max(halo, ceil((REACH + 1) * max(self.placement.ratio)))
-        pair = with_validity(*self._window(core, halo + further))
+        with self._in_use():
+            pair, *valid = self._window(core, halo)
+            if all(mask is None for mask in valid):
+                return pair
+            further = max(halo, ceil((REACH + 1) * max(self.placement.ratio)))
+            pair = with_validity(*self._window(core, halo + further))
         return window(pair, *cast(Core, pair.core), halo)
 
     def whole(self) -> Pair:
         """The pair of the whole scene, which alone can be computed by the toolbox's arithmetic."""
         return replace(self.read((0, self.size[0], 0, self.size[1]), 0), toolbox=self.toolbox)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """While a thread reads, `close` waits: GDAL does not bear that a file goes away beneath it."""
+        with self._idle:
+            if self._closed:
+                raise InputError("the scene was closed while it was read")
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._readers -= 1
+                self._idle.notify_all()
 
     def _window(self, core: Core, halo: int) -> tuple[Pair, np.ndarray | None, np.ndarray | None]:
         """The pair as it is in the files, and where PAN and MS are valid, [1, 1, H, W] (None: everywhere)."""
@@ -387,9 +462,14 @@ class Source:
             _, valid = self._read(self._open(self.pan_path, None), [1], core)
             pan_seen = pan_seen or valid is None or bool(valid.any())
         lack = f"MS ({self.layers[0].path}) has none where PAN has" if pan_seen else f"PAN ({self.pan_path}) has none"
-        raise InputError(f"there is nothing but nodata: expected valid pixels in PAN and MS at one place, {lack}")
+        also = f" ({'; '.join(self.seen)})" if self.seen else ""
+        raise InputError(f"there is nothing but nodata: expected valid pixels in PAN and MS at one place, {lack}{also}")
 
     def close(self) -> None:
+        """Close the files, when no thread reads any more."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._readers)
         for handle in self._handles:
             with suppress(RasterioError):
                 handle.close()
@@ -403,8 +483,12 @@ def alpha_band(dataset: rasterio.DatasetReader) -> int | None:
 
 
 def _refuse_complex(path: str, dtype: str) -> None:
-    if np.dtype(dtype).kind == "c":
+    if dtype.startswith("complex"):
         raise InputError(f"{path} holds complex numbers ({dtype}): expected intensities")
+
+
+def _alike(one: Grid, other: Grid) -> bool:
+    return one.size == other.size and one.transform.almost_equals(other.transform, 1e-6)
 
 
 def _all_tags(dataset: rasterio.DatasetReader) -> dict[str, str]:

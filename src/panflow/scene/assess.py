@@ -9,20 +9,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from panflow.errors import InputError, OutputError
+from panflow.files import output
+from panflow.files.output import Output, reason
 from panflow.files.scene import Scene
 from panflow.files.source import sparing
-from panflow.indices._case import Case, Index, direction
+from panflow.indices._case import Case, Index
 from panflow.indices._sets import Choice, choose
 from panflow.ops.cores import available
 from panflow.ops.kernels import TAPS
@@ -108,6 +110,7 @@ def assess_file(
     maps: str | Path | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Assessment:
     """The quality of a fused file: without reference by PAN and MS, with one by the reference.
@@ -145,7 +148,8 @@ def assess_file(
         stack.enter_context(sparing(*scene.paths))
         chosen = choose(indices, scene.has)
         lattice, halo, flight, tight = _plan(scene, jobs or available(), max_memory)
-        folder = _Maps(Path(maps), chosen) if maps else None
+        inputs = [path for path in (fused, pan, *files, reference) if path]
+        folder = stack.enter_context(_Maps(Path(maps), chosen, inputs, overwrite)) if maps else None
 
         def work(core: Core) -> Tile:
             case, counts = scene.case(core, halo)
@@ -236,42 +240,72 @@ def _note(measured: Statistic, tiles: int) -> str:
 
 
 class _Maps:
-    """Maps of the local indices, written tile by tile as arrays, then drawn."""
+    """Maps of the local indices, written tile by tile as arrays (.npy), then drawn (.png); a context."""
 
-    def __init__(self, folder: Path, chosen: dict[str, Index]):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"the folder {folder} of the maps cannot be made: {error.strerror}") from None
-        self._folder, self._local = folder, {k: index for k, index in chosen.items() if hasattr(index, "map")}
-        self._open: dict[str, np.memmap] = {}
+    def __init__(self, folder: Path, chosen: dict[str, Index], inputs: Sequence[str | Path], overwrite: bool):
+        output.folder(folder)
+        self._local = {label: index for label, index in chosen.items() if hasattr(index, "map")}
+        names = [folder / f"{label}{suffix}" for label in self._local for suffix in (".npy", ".png")]
+        self._stack = ExitStack()
+        self._outputs = self._stack.enter_context(output.several(names, inputs=inputs, overwrite=overwrite))
+        self._open: dict[str, BinaryIO] = {}
+        self._places: dict[str, tuple[int, tuple[int, ...]]] = {}  # where the numbers begin, the map's shape
         self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in self._open.values():
+            with suppress(OSError):
+                file.close()
+        self._stack.close()
 
     def add(self, case: Case, core: Core, size: tuple[int, int]) -> None:
         """The maps of a tile; of tiles that are not the scene, those at PAN scale."""
         whole = core == (0, size[0], 0, size[1])
-        for label, index in self._local.items():
+        for place, (label, index) in enumerate(self._local.items()):
             local = index.map(case)[0]
             fine = local.shape == case.fused.shape[-2:]
             if not (fine or whole):
                 continue
-            shape = size if fine else local.shape
-            path = self._folder / f"{label}.npy"
-            with self._lock:
-                if label not in self._open:
-                    self._open[label] = np.lib.format.open_memmap(path, "w+", np.float32, shape)
-            top, bottom, left, right = core if fine else (0, *shape[:1], 0, *shape[1:])
-            self._open[label][top:bottom, left:right] = case.own(local) if fine else local
+            top, _, left, _ = core if fine else (0, 0, 0, 0)
+            part = np.ascontiguousarray(case.own(local) if fine else local, dtype="<f4")
+            try:
+                with self._lock:
+                    self._write(label, self._outputs[2 * place], part, (top, left), size if fine else local.shape)
+            except OSError as error:
+                raise OutputError(f"{self._outputs[2 * place].out} cannot be written: {reason(error)}") from None
+
+    def _write(
+        self, label: str, target: Output, part: np.ndarray, corner: tuple[int, int], shape: Sequence[int]
+    ) -> None:
+        """Row by row: a disk that is full is an error then, while in a memory map it ends the process."""
+        if label not in self._open:
+            self._open[label] = target.part().open("w+b")
+            head = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+            np.lib.format.write_array_header_1_0(self._open[label], head)
+            self._places[label] = self._open[label].tell(), tuple(shape)
+        file, (start, (_, width)) = self._open[label], self._places[label]
+        for k, row in enumerate(part):
+            file.seek(start + 4 * ((corner[0] + k) * width + corner[1]))
+            file.write(row.tobytes())
 
     def draw(self, values: dict[str, float]) -> list[str]:
         """The pictures; the names of all files."""
         written = []
-        for label, array in self._open.items():
-            index, path = self._local[label], self._folder / f"{label}.npy"
-            array.flush()
-            title = f"{index.title} {values[label]:.4g} {index.unit}".strip() + f", {direction(index)}"
-            heatmap(array, title, path.with_suffix(".png"))
-            written += [str(path), str(path.with_suffix(".png"))]
+        for place, (label, index) in enumerate(self._local.items()):
+            if label not in self._open:
+                continue
+            array, picture = self._outputs[2 * place : 2 * place + 2]
+            try:
+                self._open[label].close()
+            except OSError as error:
+                raise OutputError(f"{array.out} cannot be written: {reason(error)}") from None
+            title = f"{index.title} {values[label]:.4g} {index.unit}".strip() + f", {index.better} is better"
+            heatmap(np.load(array.part(), mmap_mode="r"), title, picture)
+            array.publish()
+            written += [array.out, picture.out]
         return written
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from affine import Affine
 from panflow import zoo
 from panflow.arrays import to_numpy
 from panflow.errors import InputError, PanflowError
+from panflow.files import output
 from panflow.files.grid import Grid
+from panflow.files.output import Output
 from panflow.files.scene import Scene
 from panflow.files.source import Source, grid_of, open_dataset
 from panflow.indices._case import Case
@@ -105,6 +108,7 @@ def compare_files(
     nodata: float | None = None,
     mtf: MTFChoice = "auto",
     device: str = "auto",
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run methods on the same crops of `side` PAN pixels, the least, the median and the most textured.
@@ -115,7 +119,8 @@ def compare_files(
     """
     sharpeners = {name: zoo.load(name, device=device) for name in methods}
     scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, mtf=mtf)
-    with opened(scene) as ready:
+    names = [output.folder(out) / f"crops-{k + 1}.png" for k in range(ceil(len(methods) / COLUMNS))] if out else []
+    with output.several(names, inputs=scene.files, overwrite=overwrite) as files, opened(scene) as ready:
         source = ready.source
         chosen = pick(source, crops, side)
         cores = [core for core, _ in chosen]
@@ -132,7 +137,7 @@ def compare_files(
             scores.append(score)
             if progress:
                 progress("compare", done, len(sharpeners))
-        sheets = _sheets(Path(out), source, full, images, chosen) if out else []
+        sheets = _sheets(files, source, full, images, chosen) if out else []
     return Comparison(
         scores,
         chosen,
@@ -257,10 +262,13 @@ def _values(case: Case, names: Sequence[str]) -> dict[str, float]:
 
 
 def _sheets(
-    folder: Path, source: Source, full: _Bench, images: dict[str, list[np.ndarray]], chosen: list[tuple[Core, str]]
+    files: Sequence[Output],
+    source: Source,
+    full: _Bench,
+    images: dict[str, list[np.ndarray]],
+    chosen: list[tuple[Core, str]],
 ) -> list[str]:
     """Contact sheets: the middles of the crops in rows; PAN, MS interpolated and methods in columns."""
-    folder.mkdir(parents=True, exist_ok=True)
     color, own = list(composite(source.sensor.bands)), [pan_core(pair) for pair in full.crops]
     middles = [_middle(core) for core, _ in chosen]
     first = {
@@ -272,13 +280,13 @@ def _sheets(
     names, written = list(images), []
     for k in range(0, len(names), COLUMNS):
         columns = first | {name: [image[color] for image in images[name]] for name in names[k : k + COLUMNS]}
-        path = folder / f"crops-{k // COLUMNS + 1}.png"
+        path = files[k // COLUMNS]
         shown = {
             name: [_cut(image, core, middle) for image, (core, _), middle in zip(row, chosen, middles)]
             for name, row in columns.items()
         }
         picture.contact_sheet(shown, titles, path, SHOWN, gamma=1.5)
-        written.append(str(path))
+        written.append(path.out)
     return written
 
 

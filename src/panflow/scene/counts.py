@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from panflow.errors import InputError
 from panflow.ops.resample import STRIP, loops
 
 
@@ -21,8 +22,10 @@ def nodata_in(kind: np.dtype, value: float | None, holes: bool) -> float | None:
 def counts(image: np.ndarray, valid: np.ndarray | None, kind: np.dtype, nodata: float | None) -> tuple[np.ndarray, int]:
     """An image [C, H, W] rounded and saturated to the result's type, and how many valid pixels were clipped.
 
-    valid [H, W] (None: everywhere): pixels beside it get `nodata` (None: 0), those in it never equal it.
+    valid [H, W] (None: everywhere): pixels beside it get `nodata` (None: 0), those in it never equal it. Raises
+    InputError where a valid pixel is no number: the arithmetic of a method has failed there.
     """
+    image = _finite(image, valid)
     if kind.kind == "f":
         result, clipped = image.astype(kind), 0
         hole = kind.type(0 if nodata is None else nodata)
@@ -46,6 +49,20 @@ def counts(image: np.ndarray, valid: np.ndarray | None, kind: np.dtype, nodata: 
     return result, clipped
 
 
+def _finite(image: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+    """The image, with 0 for what is no number beside the valid pixels."""
+    if np.isfinite(image.min()) and np.isfinite(image.max()):
+        return image
+    bad = ~np.isfinite(image).all(axis=0)
+    count = int((bad if valid is None else bad & valid).sum())
+    if count:
+        raise InputError(
+            f"{count} pixels of a block of the result are not finite although PAN and MS are valid there: are there "
+            "values out of all proportion in the inputs (--nodata VALUE names one that means nothing)?"
+        )
+    return np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+
+
 def _round(image: np.ndarray, valid: np.ndarray | None, result: np.ndarray) -> int:
     """Into `result`, of an integer type; how many valid pixels were clipped."""
     info = np.iinfo(result.dtype)
@@ -56,8 +73,6 @@ def _round(image: np.ndarray, valid: np.ndarray | None, result: np.ndarray) -> i
     if not (low >= info.min and high <= info.max):
         beyond = ~((rounded >= info.min) & (rounded <= info.max)).all(axis=0)
         outside = int((beyond if valid is None else beyond & valid).sum())
-        if np.isnan(low):
-            rounded = np.nan_to_num(rounded)
         np.clip(rounded, info.min, info.max, out=rounded)
     result[:] = rounded
     return outside

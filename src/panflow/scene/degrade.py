@@ -11,9 +11,11 @@ import numpy as np
 from affine import Affine
 
 from panflow.errors import InputError
+from panflow.files import output
 from panflow.files.grid import Grid
+from panflow.files.output import Output
 from panflow.files.scene import Scene
-from panflow.files.sink import Profile, Sink, check_target
+from panflow.files.sink import Profile, Sink
 from panflow.files.source import Source
 from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
@@ -63,15 +65,18 @@ def degrade_file(
     that grid, and MS by the ratio through the sensor's MTF, as `panflow.degrade` does. Arguments as for
     `sharpen_file`. Raises InputError, GeometryError, UnknownName, OutputError.
     """
-    folder = Path(folder)
+    folder = output.folder(folder)
     scene = Scene.of(
         pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic, mtf=mtf
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in NAMES:
-        check_target(folder / name, scene.files, overwrite)
-    with opened(scene) as ready:
+    names = [folder / name for name in NAMES]
+    with (
+        output.several(names, inputs=scene.files, overwrite=overwrite) as outputs,
+        opened(scene) as ready,
+    ):
         source = ready.source
+        for each in outputs:
+            each.refuse(source.files)
         if prod(source.size) > LIMIT:
             raise InputError(
                 f"PAN has {source.size[0]} x {source.size[1]} pixels: expected at most {LIMIT / 1e6:.0f} million, "
@@ -92,9 +97,10 @@ def degrade_file(
             "ms.tif": (reduced.ms, reduced.ms_valid, coarse, source.names),
             "reference.tif": (reduced.reference, reduced.pan_valid, fine, source.names),
         }
-        for name, (image, valid, transform, names) in written.items():
-            _write(folder / name, image[0], valid, transform, grid.crs, names, source.sensor.name)
-    warnings, gains = list(ready.notes), ready.mtf
+        for each, (image, valid, transform, bands) in zip(outputs, written.values()):
+            _write(each, image[0], valid, transform, grid.crs, bands, source.sensor.name)
+    warnings = [*ready.notes, *source.seen, *(note for each in outputs for note in each.notes)]
+    gains = ready.mtf
     if not grid.located and (y, x) != ((ry - 1) / 2, (rx - 1) / 2):
         warnings.append(f"without georeferencing the files cannot tell the phase, which is {y:.3f}, {x:.3f} PAN pixels")
     return Reduced(
@@ -131,13 +137,13 @@ def _covered(source: Source) -> tuple[Pair, tuple[int, int]]:
     return cut, (begin[0] + top, begin[1] + left)
 
 
-def _write(out: Path, image, valid, transform, crs, names: list[str], sensor: str) -> None:
+def _write(target: Output, image, valid, transform, crs, names: list[str], sensor: str) -> None:
     counts = np.asarray(image, dtype=np.float32)
     if valid is not None:
         counts = np.where(valid[0], counts, np.float32("nan"))
     size = height, width = counts.shape[1:]
     profile = Profile("float32", "gtiff", "deflate")
-    with Sink(out, Grid(transform, crs, size), len(counts), profile, nodata=float("nan")) as sink:
+    with Sink(target, Grid(transform, crs, size), len(counts), profile, nodata=float("nan")) as sink:
         sink.describe(names, {"PANFLOW_SENSOR": sensor, "PANFLOW_PROTOCOL": "reduced by Wald's protocol"})
         sink.write((0, height, 0, width), counts, None)
         sink.finish()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from panflow.files.source import Source
+from panflow.ops.memory import require_room
 from panflow.ops.window import Core, spread, tiles
 from panflow.scene.blocks import overlapped
 from panflow.types import Pair, Sharpener
@@ -97,6 +98,7 @@ def _in_flight(
     tile += sharpener.memory(source.bands, source.placement.ratio)
     if sharpener.evaluations:
         base += TORCH_MIB
+    require_room(base + tile, "this scene by this method", "take another method, a part of the scene, or --context N")
     if max_memory is None:
         return 2 * jobs, []
     flight = int((max_memory - base) / tile)

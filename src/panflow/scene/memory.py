@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import re
-import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +13,14 @@ PROCESS = Path("/proc/self")
 
 
 def peak_mib() -> float:
-    """Peak resident memory of this process, MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    """Peak resident memory of this process, MiB; nan where the system does not say."""
+    with suppress(OSError):
+        return _status("VmHWM")  # ru_maxrss would count what the process was forked from
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 class Peak:

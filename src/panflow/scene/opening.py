@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from panflow.errors import InputError
@@ -21,6 +20,8 @@ from panflow.ops.register import Registration, register
 from panflow.ops.window import windows
 from panflow.scene.blocks import overlapped
 from panflow.types import YX, Pair
+
+FARTHEST = 1000  # PAN pixels that a given offset may have
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def _pixels(given: str | YX) -> YX:
         dy, dx = (float(v) for v in (given.split(",") if isinstance(given, str) else given))
     except (TypeError, ValueError):
         dy = dx = float("nan")
-    if not np.isfinite([dy, dx]).all():
-        raise InputError(f"register {given!r} is unknown: expected auto, off, or DY,DX in PAN pixels")
+    if not max(abs(dy), abs(dx)) <= FARTHEST:
+        raise InputError(
+            f"register {given!r} is unknown: expected auto, off, or DY,DX of at most {FARTHEST} PAN pixels"
+        )
     return dy, dx

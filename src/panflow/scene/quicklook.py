@@ -19,6 +19,7 @@ from panflow.pictures import picture
 from panflow.types import YX, Band, Sensor
 
 if TYPE_CHECKING:
+    from panflow.files.output import Output
     from panflow.files.source import Source
 
 RGB = (660.0, 560.0, 480.0)  # nm
@@ -174,7 +175,7 @@ def quicklook_file(
     fused_path: Path | str,
     pan_path: Path | str,
     ms_specs: Sequence[str],
-    out_png: Path | str,
+    out_png: Path | str | Output,
     *,
     shift: YX = (0.0, 0.0),
     sensor: str | Sensor = "auto",

@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from panflow import __version__, zoo
-from panflow.errors import InputError
+from panflow import __version__, registry, zoo
+from panflow.errors import InputError, Untrusted
+from panflow.files.output import Output
 from panflow.files.scene import Scene
-from panflow.files.sink import Profile, Sink, check_target
+from panflow.files.sink import Profile, Sink
 from panflow.files.tiff import Tile
 from panflow.ops.cores import available
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.window import Core
 from panflow.scene import engine
 from panflow.scene.counts import counts, nodata_in
+from panflow.scene.doubts import reasons
 from panflow.scene.engine import Progress
 from panflow.scene.memory import peak_mib
 from panflow.scene.opening import Opened, opened
@@ -35,7 +37,7 @@ COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
 def sharpen_file(
     pan: str | Path,
     ms: str | Path | Sequence[str | Path],
-    out: str | Path,
+    out: str | Path | Output,
     *,
     method: str | Path | Sharpener | None = None,
     sensor: str | Sensor = "auto",
@@ -49,6 +51,7 @@ def sharpen_file(
     jobs: int | None = None,
     max_memory: float | None = None,
     overwrite: bool = False,
+    strict: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
@@ -58,25 +61,49 @@ def sharpen_file(
     "auto"; bands: names of the MS bands, where the files do not name them; tags: metadata of the sensor besides the
     files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
     sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
-    `panflow.sharpen`; profile: type, format and compression of the result; jobs: threads; max_memory: MiB; options: of
-    the method, as `panflow.load` takes them (device, context, seed, runtime, which is "auto" here: the fastest that
-    keeps the quality).
+    `panflow.sharpen`; profile: type, format and compression of the result; jobs: threads; max_memory: MiB; strict:
+    rather no result than one to be doubted; options: of the method, as `panflow.load` takes them (device, context,
+    seed, runtime, which is "auto" here: the fastest that keeps the quality).
 
-    Raises InputError, GeometryError, UnknownName, OutputError. Until the result is whole, `out` is not touched.
+    out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
+    and Untrusted where `strict` finds reasons to doubt the result. Until the result is whole, `out` is not touched.
     """
     started = time.perf_counter()
-    out, jobs = Path(out), jobs or available()
+    jobs = jobs or available()
     scene = Scene.of(
         pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic, mtf=mtf
     )
-    profile = (profile or Profile()).settled(out)
-    check_target(out, scene.files, overwrite)
+    profile = profile or Profile()
+    with out if isinstance(out, Output) else Output(out, inputs=scene.files, overwrite=overwrite) as output:
+        profile = profile.settled(output.path)
+        report = _sharpened(scene, output, profile, method, options, jobs, max_memory, strict, progress)
+    seconds = time.perf_counter() - started
+    return replace(report, seconds=seconds, mpix_per_second=report.pixels / 1e6 / seconds, peak_mib=peak_mib())
+
+
+def _sharpened(
+    scene: Scene,
+    output: Output,
+    profile: Profile,
+    method: str | Path | Sharpener | None,
+    options: Mapping[str, Any],
+    jobs: int,
+    max_memory: float | None,
+    strict: bool,
+    progress: Progress | None,
+) -> Report:
+    """The report of a run, without what it cost."""
     if callable(method) and options:
         raise InputError(f"{', '.join(options)}: expected no options of a method that is a sharpener already")
-    sharpener = method if callable(method) else zoo.load(method, **{"runtime": "auto"} | options)
+    if str(method) in registry.names("methods") and options.get("device", "auto") not in ("auto", "cpu"):
+        raise InputError(
+            f"device {options['device']}: the method {method} computes on the CPU; only models go elsewhere"
+        )
+    sharpener = method if callable(method) else zoo.load(method, **{"runtime": "auto", **options})
     name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
     with opened(scene, jobs, GDAL_TIFF_INTERNAL_MASK=True) as ready, threadpool_limits(limits=1):
         source = ready.source
+        output.refuse(source.files)
         if source.size[0] * source.size[1] >= COMPILED:
             with suppress(ImportError):  # an extra
                 importlib.import_module("panflow.ops.compiled")
@@ -88,7 +115,7 @@ def sharpen_file(
         mask = absent is None and source.may_have_holes
         clipped = holes = 0
         with Sink(
-            out,
+            output,
             source.grid,
             source.bands,
             replace(profile, dtype=kind.name),
@@ -114,15 +141,18 @@ def sharpen_file(
                 sink.write(core, packed, valid)
                 clipped += beyond
                 holes += 0 if valid is None else int(valid.size - valid.sum())
+            pixels = source.size[0] * source.size[1]
+            doubts = reasons(ready.offset, clipped, pixels - holes)
+            if strict and doubts:
+                raise Untrusted(f"{output.out} is not written, as asked by strict: {'; '.join(doubts)}")
             if progress:
                 progress("finish", 0, 1)
             sink.finish()
-    seconds, pixels = time.perf_counter() - started, source.size[0] * source.size[1]
     fitted, gains = run.sharpener, ready.mtf
     if fitted.observed:
         gains = replace(gains, gains=fitted.observed.gains, source="estimated")
     return Report(
-        output=str(out),
+        output=output.out,
         sensor=source.sensor.name,
         method=name,
         ratio=source.placement.ratio,
@@ -135,15 +165,15 @@ def sharpen_file(
         clipped_pixels=clipped,
         nodata_pixels=holes,
         pixels=pixels,
-        seconds=seconds,
-        mpix_per_second=pixels / 1e6 / seconds,
-        peak_mib=peak_mib(),
+        seconds=0.0,
+        mpix_per_second=0.0,
+        peak_mib=0.0,
         sensor_reason="" if source.why == "given" else source.why,
         evaluations=fitted.evaluations,
         mtf_gains=list(gains.gains),
         mtf_source=gains.source,
         mtf_confidence=gains.confidence,
-        warnings=[*ready.notes, *run.warnings],
+        warnings=[*ready.notes, *source.seen, *run.warnings, *doubts, *output.notes],
     )
 
 
