@@ -202,6 +202,7 @@ def _terms(model: Model, patch: _Patch) -> tuple[Tensor, Tensor]:
     """mean |D x - m| / s, and mean X [X > T]."""
     batch = patch.batch
     x = batch.ms_up + batch.unit * model.objective.predict(model.network, batch).to(batch.ms_up)
+    x = model.matched(x, batch.pair)
     missing = (sense(x, batch.pair) - batch.pair.ms).abs() / patch.deviation
     spectral = _mean(missing, patch.ms_valid)
     unlike = 1 - _correlation(x, batch.pair.pan, NARROW).clamp_min(-1)

@@ -201,16 +201,21 @@ class Model(Sharpener):
             if pair.core is not None and self.prediction_halo is not None:
                 around = steps * back_projection.halo_float32(pair) + self._sharp * pan_detail.halo(pair.ratio)
                 core = grown(pair.core, around, pair.size)
-            fused = back_projection.project(self._fused(view, core), view.part(core).pair, steps)
-            if self._sharp and self.statistics is not None:
-                mix = self.statistics.pan_weights.to(fused), self.statistics.shares.to(fused)
-                fused = pan_detail.match(fused, view.part(core).pair.pan, *mix, pair.ratio)
+            inner = view.part(core).pair
+            fused = self.matched(back_projection.project(self._fused(view, core), inner, steps), inner)
             if core != whole:
                 top, bottom, left, right = core
                 part = fused
                 fused = fused.new_zeros((*fused.shape[:2], *pair.size))
                 fused[..., top:bottom, left:right] = part
         return fused.to(pair.ms) if is_torch(pair.ms) else fused.cpu().numpy().astype(pair.ms.dtype)
+
+    def matched(self, fused: Tensor, pair: Pair) -> Tensor:
+        """With PAN's fine detail, where the answer is to be as sharp as PAN."""
+        if not self._sharp or self.statistics is None:
+            return fused
+        mix = self.statistics.pan_weights.to(fused), self.statistics.shares.to(fused)
+        return pan_detail.match(fused, pair.pan, *mix, pair.ratio)
 
     def _fused(self, view: View, core: Core) -> Tensor:
         """A core before back-projection, [B, C, rows, columns]; in blocks where the network is local."""
