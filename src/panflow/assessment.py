@@ -4,7 +4,7 @@ from typing import Any
 
 from panflow.arrays import as_float, is_torch, namespace, open_image
 from panflow.errors import InputError
-from panflow.indices._case import Case, Index
+from panflow.indices._case import Case, Index, Local
 from panflow.indices._sets import Choice, choose
 from panflow.ops.fill import fill
 from panflow.ops.mtf import Choice as MTFChoice
@@ -67,7 +67,7 @@ def maps(
         fused, pan, ms, reference, sensor=sensor, phase=phase, arithmetic=arithmetic, mtf=mtf, double=double
     )
     _, close = open_image(fused, "fused", single_band=False)
-    local = {label: index for label, index in choose(indices, inputs_of(case)).items() if hasattr(index, "map")}
+    local = {label: index for label, index in choose(indices, inputs_of(case)).items() if isinstance(index, Local)}
     return {label: close(index.map(case)) for label, index in local.items()}
 
 
@@ -81,7 +81,7 @@ def measure(case: Case, indices: dict[str, Index], cut: int = 0) -> dict[str, Ar
 
 def inputs_of(case: Case) -> set[str]:
     """What a case holds of "reference" and "pair"."""
-    return {name for name in ("reference", "pair") if getattr(case, name) is not None}
+    return {name for name, part in {"reference": case.reference, "pair": case.pair}.items() if part is not None}
 
 
 def make_case(

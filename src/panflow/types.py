@@ -171,6 +171,7 @@ class Network(Module):
 
     denoiser: bool = False  # whether it takes a state and a time
     estimates: Literal["clean", "noise"] | None = None  # what a denoiser of diffusion answers, which counts whole steps
+    takes_estimate: bool = False  # whether it also takes an earlier estimate of the clean residual, `estimate`
     # the same answer for processors, one band after the other; called with `core`, it may be zero elsewhere
     band_by_band: Callable[..., Tensor] | None = None
     KEYS: Renaming = ()  # from the names in public checkpoints to those here

@@ -75,6 +75,8 @@ def test_who_knows_the_truth_samples_it(sampler, estimates):
 class Recalling(Gain):
     """Adds what it is shown of an earlier estimate."""
 
+    takes_estimate = True
+
     def __init__(self, gain):
         super().__init__(gain, "clean")
         self.shown = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from panflow.indices._stats import Sums, sums
 from panflow.indices._windows import margin
@@ -122,12 +122,20 @@ def direction(index: Index) -> str:
     return f"near {index.ideal:g} is better" if index.better == "nearest" else f"{index.better} is better"
 
 
+@runtime_checkable
 class Additive(Index, Protocol):
     """An index that is a function of means."""
 
     def parts(self, case: Case) -> tuple[Sums, ...] | None: ...
 
     def value(self, means: Sequence[Array], case: Case) -> Array: ...
+
+
+@runtime_checkable
+class Local(Index, Protocol):
+    """An index that has a map."""
+
+    def map(self, case: Case) -> Array: ...
 
 
 def evaluate(index: Additive, case: Case) -> Array:

@@ -4,10 +4,10 @@ network, transform and objective, what there is to say of the training (`info`) 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,6 +23,7 @@ from panflow.learned.weights import require_finite, take, take_tables
 from panflow.settings import arguments
 from panflow.types import Band, Network, Objective, Sensor, Transform
 
+T = TypeVar("T")
 RENAMED = {"consistency": "back_projection"}  # keys of recipes in files of panflow 0.1
 
 
@@ -32,9 +33,9 @@ def build(recipe: Mapping[str, Any], info: dict[str, Any] | None = None, sensor:
     Raises UnknownName for names and options that do not exist, InputError for values of another kind or out of range.
     """
     sections: dict[str, Any] = {kind: _section(recipe, kind) for kind in ("network", "transform", "objective")}
-    network: Network = _make("networks", "Network", sections["network"])
+    network = _network(**sections["network"])
     network.eval()
-    transform: Transform = _make("transforms", "Transform", sections["transform"])
+    transform = _transform(**sections["transform"])
     objective = _objective(**sections["objective"])
     for key, kinds in {"phase": (int, float), "back_projection": (int,)}.items():
         if (value := recipe.get(key)) is not None:
@@ -93,12 +94,16 @@ def open_model(
     return replace(fresh, info=info, sensor=sensor, context=context, seed=seed).to(device)
 
 
-def _make(kind: str, part: str, section: Mapping[str, Any]) -> Any:
-    """The class `part` of a kind's file, called with the section's options."""
-    options = dict(section)
-    name = options.pop("name")
-    make = getattr(registry.get(kind, name), part)
-    what = f"{kind.removesuffix('s')} {name}"
+def _network(name: str, **options: Any) -> Network:
+    return _make(registry.get("networks", name).Network, f"network {name}", options)
+
+
+def _transform(name: str, **options: Any) -> Transform:
+    return _make(registry.get("transforms", name).Transform, f"transform {name}", options)
+
+
+def _make(make: Callable[..., T], what: str, options: dict[str, Any]) -> T:
+    """A part of a model, of options that are held against its signature and to their ranges."""
     options = arguments(make, options, what, RANGES)
     require_room(lambda: make(**options), what, options)
     return make(**options)

@@ -26,6 +26,7 @@ class Network(types.Network, nn.Module):
     multiple = 8
     denoiser = True
     estimates = "clean"
+    takes_estimate = True
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -82,7 +81,7 @@ class Objective(Base):
 
     def players(self, network: nn.Module, bands: int | None = None) -> dict[str, nn.Module]:
         needs_state(network)
-        if self.options.self_condition and "estimate" not in inspect.signature(bare(network).forward).parameters:
+        if self.options.self_condition and not bare(network).takes_estimate:
             raise InputError(
                 f"{type(bare(network)).__module__} takes no earlier estimate: set self_condition = 0, or take ddif"
             )

@@ -27,8 +27,8 @@ def optimisers(players: dict[str, nn.Module], options: Optimiser) -> dict[str, t
     by_player = {}
     for name, player in players.items():
         parameters = [p for p in player.parameters() if p.requires_grad]
-        for setting in ("rates", "clips") if parameters else ():
-            if name not in getattr(options, setting):
+        for setting, values in {"rates": options.rates, "clips": options.clips}.items():
+            if parameters and name not in values:
                 raise InputError(f"optimiser.{setting} has no {name!r}: the objective trains it")
         if parameters:
             by_player[name] = make(parameters, options.rates[name], weight_decay=options.decay, fused=True)

@@ -125,7 +125,7 @@ class Recipe:
 
     def sections(self) -> dict[str, Any]:
         """What a model is built from."""
-        return {name: getattr(self, name) for name in ("network", "transform", "objective", "phase", "back_projection")}
+        return {name: vars(self)[name] for name in ("network", "transform", "objective", "phase", "back_projection")}
 
     def dump(self) -> dict[str, Any]:
         """Plain values, every default written out."""
