@@ -1,4 +1,4 @@
-"""What signals do: they end the process at once, from a thread of their own.
+"""What signals do: they end the process at once, from another thread.
 
 Python's handlers run between two steps of the main thread, which may be in a library for minutes, or in an import that
 takes an exception ill. So handlers here do nothing; the number of a signal arrives at a socket, where a thread waits

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from panflow.archive.rows import Row
 
 EXECUTORS = ("processes", "dask", "slurm")
-APART = ("files", "jobs", "overwrite", "quiet", "as_json", "model")  # of `sharpen`, which a batch has of its own
+APART = ("files", "jobs", "overwrite", "quiet", "as_json")  # options of `sharpen` that mean something else in a batch
 SHARED = [option for option in sharpen.command.params if isinstance(option, click.Option) and option.name not in APART]
 FAILED = 5  # exit code of a batch some of whose rows have failed
 
@@ -69,9 +69,9 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     common = _options(options)
     workers = min(workers or available(), available(), max(1, len(listed))) if executor != "dask" else workers or 1
     jobs = min(jobs or available() // workers, available() // workers) if executor == "processes" else jobs or 1
-    made = [_task(row, {**common, "jobs": jobs}, quicklooks) for row in listed]
+    every = [_task(row, {**common, "jobs": jobs}, quicklooks) for row in listed]
     if executor == "slurm":
-        count = tasks or min(len(made), 1000)
+        count = tasks or min(len(every), 1000)
         argv = [a for a in sys.argv[1:] if a not in ("--submit", "--dry-run")]
         text = slurm.script(outdir, [sys.executable, "-m", "panflow", *_without(argv)], count, jobs)
         if dry_run:
@@ -82,7 +82,7 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
         path.write_text(text, encoding="utf-8")
         click.echo(f"job {slurm.submit(path)}" if submit else f"sbatch {path}")
         return
-    share = run.part(made, part)
+    share = run.part(every, part)
     if dry_run:
         _table(share, run.Journal(outdir), overwrite, alone)
         return
@@ -95,7 +95,8 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     last = journal.last()
     failed = [last[row.id] for row, _ in share if row.id in last and last[row.id].state != "done"]
     if not quiet and not as_json:
-        done, rest = len(entries) - sum(e.state != "done" for e in entries), len(share) - len(todo)
+        done = sum(entry.state == "done" for entry in entries)
+        rest = len(share) - len(todo)
         click.echo(f"{done} sharpened, {len(failed)} failed, {rest} not asked for or done before; {journal.path}")
     for entry in failed:
         click.echo(f"failed: {entry.id} (exit code {entry.exit_code}): {entry.sentence}", err=True)
@@ -124,7 +125,7 @@ def _options(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _task(row: Row, common: Mapping[str, Any], quicklooks: bool) -> tuple[Row, dict[str, Any]]:
-    """A row and its options: the batch's, and over them its own, read as the command line would read them."""
+    """A row and its options: the batch's, and over them the row's, read as the command line would read them."""
     values = dict(common)
     if quicklooks:
         values["quicklook"] = row.out.with_suffix(".png")

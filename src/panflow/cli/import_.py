@@ -30,12 +30,12 @@ def command(file, network, out, sensor, bands, bits, phase, options, licence, ov
     if out.suffix != ".safetensors":
         raise InputError(f"--out {out}: expected a name that ends in .safetensors")
     output = Output(out, inputs=[file], overwrite=overwrite, result=True)
-    known = sensors.load(sensor) if sensor else None
-    count = bands or (len(known.bands) if known else 0)
+    trained_on = sensors.load(sensor) if sensor else None
+    count = bands or (len(trained_on.bands) if trained_on else 0)
     if not count:
         raise InputError("for how many bands are these weights? give --bands or --sensor")
     pairs = dict(value_of(text) for text in options)
-    model = import_checkpoint(file, network, count, sensor=known, bits=bits, phase=phase, licence=licence, **pairs)
+    model = import_checkpoint(file, network, count, sensor=trained_on, bits=bits, phase=phase, licence=licence, **pairs)
     save(model, output)
     parameters = sum(p.numel() for p in model.network.parameters())
     click.echo(f"{out}: {network}, {count} bands, {parameters:,} parameters")

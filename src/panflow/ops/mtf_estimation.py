@@ -106,12 +106,12 @@ def products(pair: Pair) -> Products:
     of_band = [phases.index(phase) for phase in pair.phase]
     cells = _Cells(pair)
     aligned = [cells(octave) for octave in _octaves(ms_aligned(pair))]
-    own = aligned if len(phases) == 1 else [cells(octave) for octave in _octaves(pair.ms)]
+    delivered = aligned if len(phases) == 1 else [cells(octave) for octave in _octaves(pair.ms)]
     seen = [[cells(octave) for octave in _octaves(see(pair.pan, phase))] for phase in phases]
     bands = np.stack([x @ x.swapaxes(1, 2) for x in aligned], axis=1)
     cross = np.stack(
         [
-            np.stack([np.einsum("np,nkp->nk", own[o][:, b], seen[p][o]) for b, p in enumerate(of_band)], axis=1)
+            np.stack([np.einsum("np,nkp->nk", delivered[o][:, b], seen[p][o]) for b, p in enumerate(of_band)], axis=1)
             for o in range(2)
         ],
         axis=1,
@@ -236,15 +236,16 @@ class _Fit:
         return np.maximum(bands - 2 * cross + pan, 0.01 * pan).sum(axis=1)
 
     def of_bands(self) -> list[float]:
-        """Each band's own gain, drawn to the common one the more, the less of the band's finest octave PAN explains."""
-        common, found = float(self.gain[0]), []
+        """Each band's gain, drawn to the common one the more, the less of the band's finest octave PAN explains."""
+        common = float(self.gain[0])
+        gains = []
         for band in range(self.slopes.shape[-1]):
-            own, at = _crossing(self.slopes[:1, 0, :, band], self.slopes[:1, 1, :, band])
+            gain, at = _crossing(self.slopes[:1, 0, :, band], self.slopes[:1, 1, :, band])
             both = self.sums.bands[0, 0, band, band] * self.power[0, 0, at[0], band]
             rho2 = float(np.clip(self.cross[0, 0, at[0], band] ** 2 / max(both, 1e-300), 1e-6, 1))
             share = SPREAD**2 / (SPREAD**2 + (1 - rho2) / rho2)
-            found.append(round(float(common * (own[0] / common) ** share), 4))
-        return found
+            gains.append(round(float(common * (gain[0] / common) ** share), 4))
+        return gains
 
 
 def _crossing(fine: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -58,7 +58,7 @@ class State:
             return False
         try:
             self._load(path)
-        except Exception as error:  # torch raises whatever it likes for bytes that are none of its own
+        except Exception as error:  # torch raises whatever it likes for bytes that it did not write
             if is_out_of_memory(error):
                 raise
             raise InputError(
