@@ -1,17 +1,26 @@
-"""Pairs from a caller's arrays: shapes checked, ratio, phase and sensor settled."""
+"""Pairs of a caller's arrays, and of any window of a scene: ratio, phase, sensor and validity settled."""
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import ceil
+from typing import Any, cast
 
 import numpy as np
 
 from panflow import sensors
 from panflow.arrays import as_float, is_torch, namespace, open_image
 from panflow.errors import GeometryError, InputError
+from panflow.ops.fill import fill
+from panflow.ops.resample import REACH, interpolate
+from panflow.ops.window import Core, grown, ms_window, window
 from panflow.types import YX, Array, Pair, Sensor
 
 PHASES = ("corner", "toolbox", "centre")
 ARITHMETICS = ("standard", "toolbox")
+BEYOND = 1.0  # MS pixels by which PAN may reach over the edge of MS and still be sharpened
+Read = Callable[[Core], tuple[np.ndarray, np.ndarray | None]]
 
 
 def phase_of(phase: str | float | Sequence, ratio: YX, bands: int) -> tuple[YX, ...]:
@@ -97,6 +106,15 @@ def make_pair(
     return with_validity(pair, _finite(pan), _finite(ms))
 
 
+def doubled(pair: Pair) -> Pair:
+    """The pair in NumPy's float64."""
+
+    def wide(image: Array | None) -> np.ndarray | None:
+        return None if image is None else np.asarray(image, dtype=np.float64)
+
+    return replace(pair, pan=wide(pair.pan), ms=wide(pair.ms), reference=wide(pair.reference))
+
+
 def _finite(image: Array) -> Array | None:
     """Where every band is a number, [B, 1, H, W]; None where all are."""
     xp = namespace(image)
@@ -106,11 +124,6 @@ def _finite(image: Array) -> Array | None:
 
 def with_validity(pair: Pair, pan_valid: Array | None, ms_valid: Array | None) -> Pair:
     """The pair with its masks, nodata filled, and PAN pixels without MS under them taken out."""
-    from dataclasses import replace
-
-    from panflow.ops.fill import fill
-    from panflow.ops.resample import interpolate
-
     if pan_valid is None and ms_valid is None:
         return pair
     if ms_valid is not None:
@@ -125,3 +138,105 @@ def with_validity(pair: Pair, pan_valid: Array | None, ms_valid: Array | None) -
         pan_valid=pan_valid,
         ms_valid=ms_valid,
     )
+
+
+class Windows:
+    """Pairs of any window of a scene; where the pixels come from (files, arrays, blocks of a store) is no matter.
+
+    pan, ms: functions of a window (top, bottom, left, right) of their grid, which give its pixels [C, h, w] in counts,
+    and where they are valid [h, w] (None: everywhere); called from any thread. size, ms_size: (rows, columns) of the
+    grids; ratio, phase, sensor: as in a Pair; toolbox: whether `whole` asks for the toolbox's arithmetic.
+    """
+
+    def __init__(
+        self,
+        pan: Read,
+        ms: Read,
+        size: tuple[int, int],
+        ms_size: tuple[int, int],
+        ratio: YX,
+        phase: tuple[YX, ...],
+        sensor: Sensor,
+        toolbox: bool = False,
+    ):
+        self._pan, self._ms = pan, ms
+        self.size, self.ms_size = size, ms_size
+        self.ratio, self.phase, self.sensor = ratio, phase, sensor
+        self.toolbox = toolbox
+        self._placed = phase[0]  # what MS covers does not change with a registration
+
+    @classmethod
+    def of(cls, pair: Pair) -> Windows:
+        """Of arrays in memory, batch 1."""
+
+        def part(image: Array, valid: Array | None) -> Read:
+            def read(core: Core) -> tuple[np.ndarray, np.ndarray | None]:
+                inside = (..., slice(*core[:2]), slice(*core[2:]))
+                return image[0][inside], None if valid is None else valid[0, 0][inside]
+
+            return read
+
+        pan, ms = part(pair.pan, pair.pan_valid), part(pair.ms, pair.ms_valid)
+        return cls(pan, ms, pair.size, pair.ms_size, pair.ratio, pair.phase, pair.sensor, pair.toolbox)
+
+    @property
+    def bands(self) -> int:
+        return len(self.phase)
+
+    @property
+    def phase(self) -> tuple[YX, ...]:
+        """Every band's phase on the PAN grid, in whole 1024ths of a pixel: windows of it are then exact."""
+        return self._phase
+
+    @phase.setter
+    def phase(self, phases: tuple[YX, ...]) -> None:
+        self._phase = tuple((round(y * 1024) / 1024, round(x * 1024) / 1024) for y, x in phases)
+
+    def read(self, core: Core, halo: int) -> Pair:
+        """The pair of a window of the PAN grid with `halo` PAN pixels around, as far as there is PAN.
+
+        Nodata is filled from the nearest valid pixel, which is looked for as far again as the method looks: so a
+        pixel of the result never depends on where windows are cut.
+        """
+        pair, *valid = self._raw(core, halo)
+        if all(mask is None for mask in valid):
+            return pair
+        further = max(halo, ceil((REACH + 1) * max(self.ratio)))
+        pair = with_validity(*self._raw(core, halo + further))
+        return window(pair, *cast(Core, pair.core), halo)
+
+    def whole(self) -> Pair:
+        """The pair of the whole scene, which alone can be computed by the toolbox's arithmetic."""
+        return replace(self.read((0, self.size[0], 0, self.size[1]), 0), toolbox=self.toolbox)
+
+    def _raw(self, core: Core, halo: int) -> tuple[Pair, np.ndarray | None, np.ndarray | None]:
+        """The pair as it is read, and where PAN and MS are valid, [1, 1, H, W] (None: everywhere)."""
+        outer = grown(core, halo, self.size)
+        part, phase = ms_window(outer, self.phase, self.ratio, self.ms_size)
+        pan, pan_valid = self._pan(outer)
+        ms, ms_valid = self._ms(part)
+        covered = self.covered(outer)
+        if covered is not None:
+            pan_valid = covered if pan_valid is None else pan_valid & covered
+        top, left = outer[0], outer[2]
+        pair = Pair(
+            pan[None],
+            ms[None],
+            self.ratio,
+            phase,
+            self.sensor,
+            core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
+            origin=(top, left),
+        )
+        pan_valid, ms_valid = (None if v is None else v[None, None] for v in (pan_valid, ms_valid))
+        return pair, pan_valid, ms_valid
+
+    def covered(self, outer: Core) -> np.ndarray | None:
+        """PAN pixels [h, w] of a window with MS under them, or less than a pixel beside it; None where all have."""
+        axes = []
+        for axis, (low, high) in enumerate((outer[:2], outer[2:])):
+            position = (np.arange(low, high) - self._placed[axis]) / self.ratio[axis]
+            axes.append((position > -0.5 - BEYOND) & (position < self.ms_size[axis] - 0.5 + BEYOND))
+        if all(axis.all() for axis in axes):
+            return None
+        return axes[0][:, None] & axes[1][None, :]

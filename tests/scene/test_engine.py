@@ -15,8 +15,10 @@ from panflow.errors import GeometryError, InputError, OutputError, OutputExists
 from panflow.files.scene import Scene
 from panflow.files.sink import Profile
 from panflow.files.source import Source
+from panflow.pairs import Windows, make_pair
 from panflow.scene import engine
 from panflow.scene.counts import counts
+from panflow.types import Sharpener
 
 METHODS = ("exp", "brovey", "gsa", "bt_h", "mtf_glp_fs")
 
@@ -216,6 +218,27 @@ def test_the_toolbox_arithmetic_takes_the_whole_scene(files, monkeypatch):
     plain = panflow.sharpen(pan.astype(float), ms.astype(float), **arrays)
     assert np.abs(fused[:, :4] - plain[:, :4]).max() > 1, "borders that wrap around show the far edge"
     assert "the toolbox's arithmetic takes the whole image" in report.warnings[-1]
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_arrays_feed_the_same_engine(tmp_path, monkeypatch, holes):
+    """Windows of arrays and windows of files, block by block, to the bit."""
+    monkeypatch.setattr(engine, "BLOCK", 64)
+    pan, ms = (image.astype("float32") for image in drawn()[:2])
+    pan, ms = pan.copy(), ms.copy()
+    if holes:
+        pan[:, 30:90, 100:110] = ms[:, :9, 40:] = np.nan
+    files = save_pair(tmp_path, pan, ms)
+    pair = make_pair(pan, ms, "ikonos", double=False)
+    expected, _ = run(files, method="gsa", dtype="float32")
+    found = np.full_like(expected, np.nan)
+
+    def put(core, image, valid):
+        found[:, core[0] : core[1], core[2] : core[3]] = image if valid is None else np.where(valid, image, np.nan)
+
+    list(engine.fitted(Windows.of(pair), panflow.load("gsa"), jobs=2).each(put))
+    assert np.array_equal(found, expected, equal_nan=True)
+    assert np.isnan(found).any() == holes
 
 
 # bands -----------------------------------------------------------------------------------------------------------
@@ -593,7 +616,7 @@ def test_a_failed_run_leaves_the_old_target(files, tmp_path):
     def broken(pair):
         raise RuntimeError("no")
 
-    class Method:
+    class Method(Sharpener):
         halo = staticmethod(lambda ratio: 4)
         __call__ = staticmethod(broken)
 

@@ -12,8 +12,9 @@ from rasterio.warp import Resampling, calculate_default_transform, reproject
 import panflow
 from panflow import sensors
 from panflow.errors import InputError, MissingInput, OutputError
+from panflow.pictures.composite import composite, details
 from panflow.pictures.picture import GAP, TEXT
-from panflow.scene.quicklook import PANEL, composite, details, quicklook, quicklook_file
+from panflow.scene.quicklook import PANEL, quicklook, quicklook_file
 from panflow.types import Band
 
 UTM = CRS.from_epsg(32631)
@@ -207,5 +208,5 @@ def test_bands_without_names_go_by_colour_interpretation_and_three_are_red_green
 def test_what_cannot_be_read_or_written_is_named(files, tmp_path):
     with pytest.raises(MissingInput, match=r"fused file .*absent.tif does not exist"):
         quicklook_file(**files | {"fused_path": str(tmp_path / "absent.tif")})
-    with pytest.raises(OutputError, match=r"picture .*look.png cannot be written: No such file"):
+    with pytest.raises(OutputError, match=r"the folder .*absent of .*look.png does not exist"):
         quicklook_file(**files | {"out_png": tmp_path / "absent" / "look.png"})

@@ -20,7 +20,7 @@ from panflow.errors import InputError, MissingInput
 from panflow.files import output
 from panflow.ops.degrade import wald
 from panflow.ops.resample import sense
-from panflow.pairs import make_pair, with_validity
+from panflow.pairs import doubled, make_pair, with_validity
 from panflow.types import Pair
 
 Make = Callable[[], Pair]
@@ -83,7 +83,7 @@ def _pairs(data: Data, root: Path, seed: int) -> Iterator[tuple[str, Make]]:
 def _scene(data: Data, seed: int) -> Pair:
     """A drawn pair as a sensor would deliver it, without its truth."""
     sensor = sensors.load(data.sensor)
-    pair = _double(replace(synthetic.scene(data.size, sensor, seed=seed), reference=None))
+    pair = doubled(replace(synthetic.scene(data.size, sensor, seed=seed), reference=None))
     chosen = list(data.bands) or list(range(pair.bands))
     phase = tuple(pair.phase[k] for k in chosen)
     return replace(pair, ms=pair.ms[:, chosen], sensor=sensor.select(chosen), phase=phase)
@@ -102,14 +102,7 @@ def _collection(options: Collection, root: Path) -> Iterator[tuple[str, Make]]:
 
 
 def _tile(tiles: Tiles, number: int) -> Pair:
-    return _double(tiles.pair([number]))
-
-
-def _double(pair: Pair) -> Pair:
-    """The pair in NumPy's float64."""
-
-    reference = None if pair.reference is None else _f64(pair.reference)
-    return replace(pair, pan=_f64(pair.pan), ms=_f64(pair.ms), reference=reference)
+    return doubled(tiles.pair([number]))
 
 
 def _read(folder: Path) -> dict[str, geotiff.Image]:

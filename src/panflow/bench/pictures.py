@@ -19,7 +19,7 @@ from panflow.indices import hqnr
 from panflow.indices._case import Case
 from panflow.ops.resample import ms_up
 from panflow.pictures import picture
-from panflow.scene.quicklook import GAMMA, composite
+from panflow.pictures.composite import GAMMA, composite
 from panflow.types import Array
 
 SIDE = 512  # pixels of a picture at most: the middle of larger images

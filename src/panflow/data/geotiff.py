@@ -12,6 +12,7 @@ from scipy.io import loadmat
 
 from panflow.data._augment import Ground, valid_corners
 from panflow.errors import InputError, MissingInput
+from panflow.files.validity import Validity
 from panflow.ops import kernels
 from panflow.ops.resample import decimate, shrink
 from panflow.pairs import phase_of
@@ -26,7 +27,8 @@ class Source:
     files' georeferencing. scales: for bands without PAN, by how much they are reduced before use (then PAN is
     sharper than the reference, as in a pair reduced by Wald's protocol), unless `alike`. gain: of the MTF through
     which PAN is reduced to MS's grid, to be as sharp as MS (0: antialiased reduction). weight: how often its tiles
-    come, against other sources. licence, credit: of the images, kept in the model's file.
+    come, against other sources. nodata: a value that counts as nodata besides what the files declare: images are often
+    cut out of black. licence, credit: of the images, kept in the model's file.
     """
 
     folder: str
@@ -38,6 +40,7 @@ class Source:
     alike: bool = False
     gain: float = 0.0
     weight: float = 1.0
+    nodata: float | None = 0.0
     licence: str = ""
     credit: str = ""
 
@@ -68,10 +71,10 @@ def _places(source: Source, folder: Path) -> Iterator[tuple[Image, Image | None]
     groups = [_files(folder, pattern) for pattern in source.ms]
     if source.each:
         for path in (path for group in groups for path in group):
-            yield (read_mat(path) if path.suffix == ".mat" else (read([path]), None))
+            yield (read_mat(path, source.nodata) if path.suffix == ".mat" else (read([path], source.nodata), None))
     else:
-        pan = read(_files(folder, source.pan)) if source.pan else None
-        yield read([path for group in groups for path in group]), pan
+        pan = read(_files(folder, source.pan), source.nodata) if source.pan else None
+        yield read([path for group in groups for path in group], source.nodata), pan
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -80,14 +83,18 @@ def _files(folder: Path, pattern: str) -> list[Path]:
     return paths
 
 
-def read(paths: Sequence[Path]) -> Image:
-    """The bands of files, one after the other, on the grid of the first; nodata, zeros and non-numbers are invalid."""
+def read(paths: Sequence[Path], nodata: float | None = None) -> Image:
+    """The bands of files, one after the other, on the grid of the first.
+
+    nodata: a value that counts as nodata besides what the files declare (`files.validity`).
+    """
     bands, masks, transforms = [], [], []
     for path in paths:
         with rasterio.open(path) as file:
             values = file.read(out_dtype="float32")
             bands.append(values)
-            masks.append((np.isfinite(values) & (values != 0) & (values != (file.nodata or 0))).all(0))
+            valid = Validity.of(file, list(file.indexes), nodata).mask(file, None, values)
+            masks.append(np.ones(values.shape[1:], bool) if valid is None else valid)
             transforms.append(file.transform)
     image = np.concatenate(bands)
     valid = np.all(masks, axis=0)
@@ -95,14 +102,14 @@ def read(paths: Sequence[Path]) -> Image:
     return Image(np.where(valid, image, median), valid, transforms[0])
 
 
-def read_mat(path: Path) -> tuple[Image, Image]:
+def read_mat(path: Path, nodata: float | None = None) -> tuple[Image, Image]:
     """MS and PAN of a .mat file with I_MS [h, w, C] and I_PAN [H, W]."""
     values = loadmat(path)
     if not {"I_MS", "I_PAN"} <= set(values):
         raise InputError(f"{path} holds {', '.join(k for k in values if k[0] != '_')}: expected I_MS and I_PAN")
     images = (np.moveaxis(values["I_MS"], 2, 0), values["I_PAN"][None])
     flat = [np.ascontiguousarray(x, dtype=np.float32) for x in images]
-    ms, pan = (Image(x, (x != 0).all(0), rasterio.Affine.identity()) for x in flat)
+    ms, pan = (Image(x, (x != nodata).all(0), rasterio.Affine.identity()) for x in flat)
     return ms, pan
 
 

@@ -10,24 +10,26 @@ from rasterio.windows import Window
 
 from panflow.errors import GeometryError, InputError
 from panflow.files.grid import Grid
-from panflow.files.source import alpha_band, grid_of, open_dataset
+from panflow.files.source import grid_of, open_dataset
+from panflow.files.validity import Validity, alpha_band
 from panflow.ops.window import Core
 
 SLACK = 0.1  # pixels by which grids may miss each other, anywhere in the image
 
 
 class Image:
-    """A file on the anchor's pixels (None: on its own). What of the anchor it does not cover is nodata.
+    """A file on the anchor's pixels (None: on those of the file). What of the anchor it does not cover is nodata.
 
     nodata: a value that counts as nodata besides what the file declares. Raises GeometryError where the pixels are
     not the anchor's.
     """
 
     def __init__(self, path: str, role: str, anchor: Grid | None = None, nodata: float | None = None):
-        self.path, self._lock, self._nodata = path, threading.Lock(), nodata
+        self.path, self._lock = path, threading.Lock()
         self._dataset = open_dataset(path, role)
-        self._alpha = alpha_band(self._dataset)
-        self._bands = [i for i in self._dataset.indexes if i != self._alpha]
+        alpha = alpha_band(self._dataset)
+        self._bands = [i for i in self._dataset.indexes if i != alpha]
+        self._validity = Validity.of(self._dataset, self._bands, nodata)
         self.grid, self.dtype = grid_of(self._dataset), np.dtype(self._dataset.dtypes[0])
         if self.dtype.kind == "c":
             raise InputError(f"{path} holds complex numbers ({self.dtype}): expected intensities")
@@ -50,16 +52,14 @@ class Image:
         window = Window(columns[0], rows[0], columns[1] - columns[0], rows[1] - rows[0])
         try:
             with self._lock:
-                found = self._dataset.read(self._bands, window=window, masked=True)
-                opaque = self._dataset.read(self._alpha, window=window) > 0 if self._alpha else True
+                pixels = self._dataset.read(self._bands, window=window)
+                mask = self._validity.mask(self._dataset, window, pixels)
         except RasterioError as error:
             raise InputError(f"{self._dataset.name} cannot be read to its end: {error}; is it truncated?") from None
-        known = ~np.ma.getmaskarray(found).any(axis=0) & np.isfinite(found.data).all(axis=0) & opaque
-        if self._nodata is not None:
-            known &= (found.data != self._nodata).all(axis=0)
         y, x = rows[0] + self._origin[0] - top, columns[0] + self._origin[1] - left
-        at = slice(y, y + known.shape[0]), slice(x, x + known.shape[1])
-        image[:, *at], valid[at] = found.data, known
+        at = slice(y, y + pixels.shape[1]), slice(x, x + pixels.shape[2])
+        image[:, *at] = pixels
+        valid[at] = True if mask is None else mask
         return image, valid
 
     def clipped(self, image: np.ndarray) -> np.ndarray:
@@ -73,25 +73,25 @@ class Image:
         self._dataset.close()
 
 
-def _origin(own: Grid, anchor: Grid, what: str) -> tuple[int, int]:
+def _origin(grid: Grid, anchor: Grid, what: str) -> tuple[int, int]:
     """Row and column of the anchor at which the image begins; GeometryError where its pixels are others."""
-    size = f"{own.size[0]} x {own.size[1]} pixels"
+    size = f"{grid.size[0]} x {grid.size[1]} pixels"
     wanted = f"expected the grid of {anchor.size[0]} x {anchor.size[1]} pixels that it is judged on"
-    if not (own.located and anchor.located):
-        if own.size != anchor.size:
+    if not (grid.located and anchor.located):
+        if grid.size != anchor.size:
             raise GeometryError(f"{what} has {size} and there is no georeferencing to place it by: {wanted}")
         return 0, 0
-    if own.crs != anchor.crs:
-        raise GeometryError(f"{what} is in another CRS ({own.crs}, not {anchor.crs}): {wanted}")
-    relation = ~anchor.transform * own.transform  # its pixel corners to the anchor's
+    if grid.crs != anchor.crs:
+        raise GeometryError(f"{what} is in another CRS ({grid.crs}, not {anchor.crs}): {wanted}")
+    relation = ~anchor.transform * grid.transform  # its pixel corners to the anchor's
     row, column = round(relation.f), round(relation.c)
-    height, width = own.size
+    height, width = grid.size
     corners = [(x, y) for x in (0, width) for y in (0, height)]
     moved = [relation * corner for corner in corners]
     miss = max(max(abs(x - cx - column), abs(y - cy - row)) for (x, y), (cx, cy) in zip(moved, corners))
     if miss > SLACK:
         raise GeometryError(
-            f"{what} has {size} of {abs(own.transform.a):g} x {abs(own.transform.e):g} units, "
+            f"{what} has {size} of {abs(grid.transform.a):g} x {abs(grid.transform.e):g} units, "
             f"up to {miss:.2f} pixels off: {wanted}, {abs(anchor.transform.a):g} x {abs(anchor.transform.e):g} units"
         )
     if row >= anchor.size[0] or column >= anchor.size[1] or row + height <= 0 or column + width <= 0:

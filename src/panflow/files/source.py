@@ -6,11 +6,10 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
-from math import ceil
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -26,12 +25,11 @@ from panflow.errors import GeometryError, InputError, MissingInput
 from panflow.files.grid import Grid, Placement, place
 from panflow.files.output import reason
 from panflow.files.scene import Scene
-from panflow.ops.resample import REACH
-from panflow.ops.window import Core, grown, ms_window, window
-from panflow.pairs import is_toolbox, with_validity
-from panflow.types import YX, Pair, Sensor
+from panflow.files.validity import HIGHEST, Validity, alpha_band
+from panflow.ops.window import Core
+from panflow.pairs import Windows, is_toolbox
+from panflow.types import Pair, Sensor
 
-HIGHEST = 1e30  # counts of this size and more are no measurements: fill values such as ESRI's -3.4e38, or damage
 LARGEST = 10**11  # PAN pixels of a scene: ten times the largest mosaics
 COARSEST = 64  # PAN pixels across an MS pixel
 # Servers that a file (a VRT, say) refers to may not answer; raw files that it names must lie with it
@@ -41,7 +39,6 @@ GDAL = {
     "GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "SIBLING_OR_CHILD_OF_VRT_PATH",
 }
 CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read once
-BEYOND = 1.0  # MS pixels by which PAN may reach over MS's edge and still be sharpened
 
 
 @dataclass(frozen=True)
@@ -121,50 +118,12 @@ def grid_of(dataset: rasterio.DatasetReader) -> Grid:
     return Grid(transform, crs, dataset.shape)
 
 
-@dataclass(frozen=True)
-class _Doubts:
-    """What may make pixels of some bands of a file invalid.
+class Source(Windows):
+    """A scene of files, whose windows come as pairs in float32, from any thread.
 
-    values: of every band, those that stand for nodata; masks: bands with a mask of their own; alpha: a band besides
-    these; numbers: whether some may be none.
-    """
-
-    values: tuple[tuple[float, ...], ...]
-    masks: tuple[int, ...]
-    alpha: int | None
-    numbers: bool
-
-    @classmethod
-    def of(cls, dataset: rasterio.DatasetReader, bands: list[int], nodata: float | None) -> _Doubts:
-        told = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
-        alpha = alpha_band(dataset)
-        return cls(
-            tuple(tuple(v for v in (dataset.nodatavals[b - 1], nodata) if v is not None) for b in bands),
-            tuple(b for b in bands if not told & set(dataset.mask_flag_enums[b - 1])),
-            alpha if alpha not in bands else None,
-            any(np.dtype(dataset.dtypes[b - 1]).kind == "f" for b in bands),
-        )
-
-    def valid(self, dataset: rasterio.DatasetReader, part: Window, image: np.ndarray) -> np.ndarray | None:
-        """Where every band of the image [C, H, W], read from a part of the file, is valid; None: everywhere."""
-        if not (any(self.values) or self.masks or self.alpha or self.numbers):
-            return None
-        valid = (np.abs(image) < HIGHEST).all(axis=0)
-        with np.errstate(over="ignore"):  # a value that float32 cannot hold is inf, which is not valid anyhow
-            for band, values in zip(image, self.values):
-                for value in values:
-                    valid &= band != np.float32(value)
-        for mask in self.masks:
-            valid &= dataset.read_masks(mask, window=part) > 0
-        if self.alpha:
-            valid &= dataset.read(self.alpha, window=part) > 0
-        return None if valid.all() else valid
-
-
-class Source:
-    """A scene of files. `read(core, halo)` gives its pairs in float32, from any thread.
-
-    sensor, and why: by what it was recognised, or "given". Raises InputError, MissingInput, GeometryError, UnknownName.
+    grid: PAN's; names, colors, scales, offsets, units, ms_dtype, ms_nodata: of MS, for the result; notes: what a user
+    should know; why: by what the sensor was recognised, or "given". Raises InputError, MissingInput, GeometryError,
+    UnknownName.
     """
 
     names: list[str]
@@ -172,9 +131,8 @@ class Source:
     notes: tuple[str, ...]
 
     def __init__(self, scene: Scene):
-        pan, sensor = scene.pan, scene.sensor
+        pan = scene.pan
         self.pan_path, self.nodata = pan, scene.nodata
-        self.toolbox = is_toolbox(scene.arithmetic)
         self._local = threading.local()
         self._handles: list[Any] = []
         self._lock = threading.Lock()
@@ -192,29 +150,33 @@ class Source:
         if not self.layers:
             raise InputError("no MS bands given: expected one multi-band file or several band files")
         self._describe_ms(tags)
-        if scene.bands and len(scene.bands) != self.bands:
-            names = ", ".join(scene.bands)
-            raise InputError(f"{len(scene.bands)} band names ({names}) for {self.bands} MS bands: give one a band")
+        if scene.bands and len(scene.bands) != len(self.layers):
+            names, bands = ", ".join(scene.bands), len(self.layers)
+            raise InputError(f"{len(scene.bands)} band names ({names}) for {bands} MS bands: give one a band")
         self.names = list(scene.bands) or self.names
         self.placement = self._place()
         self._require_sizes()
-        self.phase = (self.placement.phase,) * len(self.layers)
-        ratio = float(np.mean(self.placement.ratio))
+        sensor, self.why = self._sensor(scene.sensor)
+        super().__init__(
+            self._read_pan,
+            self._read_ms,
+            self.grid.size,
+            self.placement.warp.size if self.placement.warp else self.ms_grid.size,
+            self.placement.ratio,
+            (self.placement.phase,) * len(self.layers),
+            sensor,
+            is_toolbox(scene.arithmetic),
+        )
+
+    def _sensor(self, sensor: str | Sensor) -> tuple[Sensor, str]:
+        """The sensor with the bands of MS, and why it is this one."""
+        bands = len(self.layers)
+        if sensor == "auto":
+            ratio = float(np.mean(self.placement.ratio))
+            return sensors.guess(self.tags, bands, ratio, self.names, self.layers[0].path)
         if isinstance(sensor, Sensor):
-            self.sensor, self.why = sensors.fit_bands(sensor, self.bands), "given"
-        elif sensor == "auto":
-            self.sensor, self.why = sensors.guess(self.tags, self.bands, ratio, self.names, self.layers[0].path)
-        else:
-            self.sensor, self.why = sensors.fit_bands(sensors.load(sensor), self.bands, self.names), "given"
-
-    @property
-    def phase(self) -> tuple[YX, ...]:
-        """Every band's phase on the PAN grid, in whole 1024ths of a pixel: windows of it are then exact."""
-        return self._phase
-
-    @phase.setter
-    def phase(self, phases: tuple[YX, ...]) -> None:
-        self._phase = tuple((round(y * 1024) / 1024, round(x * 1024) / 1024) for y, x in phases)
+            return sensors.fit_bands(sensor, bands), "given"
+        return sensors.fit_bands(sensors.load(sensor), bands, self.names), "given"
 
     @property
     def paths(self) -> list[str]:
@@ -229,14 +191,6 @@ class Source:
             with open_dataset(path, "input") as dataset:
                 result += [path, *dataset.files]
         return list(dict.fromkeys(result))
-
-    @property
-    def bands(self) -> int:
-        return len(self.layers)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.grid.size
 
     def _describe_ms(self, pan_tags: dict[str, str]) -> None:
         """Grid, type and what is carried over to the result, from the first file; names from every band."""
@@ -270,10 +224,9 @@ class Source:
 
     def _require_sizes(self) -> None:
         """InputError where the scene is larger, or MS coarser, than any that can be meant."""
-        if self.size[0] * self.size[1] > LARGEST:
-            raise InputError(
-                f"{self.pan_path} has {self.size[0]} x {self.size[1]} pixels: expected at most {LARGEST:.0g}; cut it"
-            )
+        rows, columns = self.grid.size
+        if rows * columns > LARGEST:
+            raise InputError(f"{self.pan_path} has {rows} x {columns} pixels: expected at most {LARGEST:.0g}; cut it")
         if max(self.placement.ratio) > COARSEST:
             raise GeometryError(
                 f"a pixel of MS is as wide as {max(self.placement.ratio):.4g} of PAN: expected at most {COARSEST}; "
@@ -313,31 +266,51 @@ class Source:
         return handles[path]
 
     def _virtual(self, path: str) -> Grid | None:
-        """The grid a file of MS is warped to: PAN's axes, or the first MS file's grid where its own differs."""
+        """The grid a file of MS is warped to: PAN's axes, or the grid of the first MS file where it differs."""
         if self.placement.warp is not None:
             return self.placement.warp
         with open_dataset(path, "MS") as dataset:
-            own = grid_of(dataset)
-        if _alike(own, self.ms_grid) or not own.located:
-            if own.size != self.ms_grid.size:
+            grid = grid_of(dataset)
+        if _alike(grid, self.ms_grid) or not grid.located:
+            if grid.size != self.ms_grid.size:
                 raise InputError(
-                    f"{path} has {own.size[0]} x {own.size[1]} pixels and no georeferencing, "
+                    f"{path} has {grid.size[0]} x {grid.size[1]} pixels and no georeferencing, "
                     f"{self.layers[0].path} has {self.ms_grid.size[0]} x {self.ms_grid.size[1]}: expected the same"
                 )
             return None
         return self.ms_grid
 
-    @property
-    def ms_size(self) -> tuple[int, int]:
-        return self.placement.warp.size if self.placement.warp else self.ms_grid.size
+    def _read_pan(self, part: Core) -> tuple[np.ndarray, np.ndarray | None]:
+        return self._read(self._open(self.pan_path, None), [1], part)
 
-    def _read(self, dataset, bands: list[int], core: Core):
+    def _read_ms(self, part: Core) -> tuple[np.ndarray, np.ndarray | None]:
+        """The bands of all files; valid is what all of them have."""
+        image = np.empty((len(self.layers), part[1] - part[0], part[3] - part[2]), np.float32)
+        valid: np.ndarray | None = None
+        grids = self._local.__dict__.setdefault("virtual", {})
+        for path in dict.fromkeys(layer.path for layer in self.layers):
+            members = [k for k, layer in enumerate(self.layers) if layer.path == path]
+            if path not in grids:
+                grids[path] = self._virtual(path)
+            dataset = self._open(path, grids[path])
+            image[members], there = self._read(dataset, [self.layers[k].band for k in members], part)
+            if there is not None:
+                valid = there if valid is None else valid & there
+        return image, valid
+
+    def _read(
+        self, dataset: rasterio.DatasetReader, bands: list[int], core: Core
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Bands [C, H, W] in float32 and where all of them are valid [H, W] (None: everywhere)."""
         top, bottom, left, right = core
         part = Window(left, top, right - left, bottom - top)
+        rules = self._local.__dict__.setdefault("validity", {})
+        key = dataset.name, tuple(bands)
         try:
             image = dataset.read(bands, window=part, out_dtype="float32")
-            valid = self._valid(dataset, bands, part, image)
+            if key not in rules:  # asking GDAL takes longer than reading a tile
+                rules[key] = Validity.of(dataset, bands, self.nodata)
+            valid = rules[key].mask(dataset, part, image)
         except (RasterioError, CPLE_BaseError) as error:
             raise InputError(
                 f"{dataset.name} cannot be read to its end: {reason(error)}; is the file truncated?"
@@ -355,31 +328,10 @@ class Source:
         """What a user should hear of the pixels that were read."""
         return [f"values such as {value:.3g} in {name} count as nodata" for name, value in self._beyond.items()]
 
-    def _valid(self, dataset, bands: list[int], part: Window, image: np.ndarray) -> np.ndarray | None:
-        """By nodata value, NaN, mask and alpha together: of several, GDAL's own masks follow only one."""
-        doubts = self._local.__dict__.setdefault("doubts", {})
-        key = dataset.name, tuple(bands)
-        if key not in doubts:  # asking GDAL takes longer than reading a tile
-            doubts[key] = _Doubts.of(dataset, bands, self.nodata)
-        return doubts[key].valid(dataset, part, image)
-
     def read(self, core: Core, halo: int) -> Pair:
-        """The pair of a window of the PAN grid with `halo` PAN pixels around, as far as there is PAN.
-
-        Nodata is filled from the nearest valid pixel, which is looked for as far again as the method looks: so a
-        pixel of the result never depends on where windows are cut.
-        """
+        """As `Windows.read`; `close` waits for it."""
         with self._in_use():
-            pair, *valid = self._window(core, halo)
-            if all(mask is None for mask in valid):
-                return pair
-            further = max(halo, ceil((REACH + 1) * max(self.placement.ratio)))
-            pair = with_validity(*self._window(core, halo + further))
-        return window(pair, *cast(Core, pair.core), halo)
-
-    def whole(self) -> Pair:
-        """The pair of the whole scene, which alone can be computed by the toolbox's arithmetic."""
-        return replace(self.read((0, self.size[0], 0, self.size[1]), 0), toolbox=self.toolbox)
+            return super().read(core, halo)
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -395,52 +347,10 @@ class Source:
                 self._readers -= 1
                 self._idle.notify_all()
 
-    def _window(self, core: Core, halo: int) -> tuple[Pair, np.ndarray | None, np.ndarray | None]:
-        """The pair as it is in the files, and where PAN and MS are valid, [1, 1, H, W] (None: everywhere)."""
-        outer = grown(core, halo, self.size)
-        part, phase = ms_window(outer, self.phase, self.placement.ratio, self.ms_size)
-        pan, pan_valid = self._read(self._open(self.pan_path, None), [1], outer)
-        ms = np.empty((self.bands, part[1] - part[0], part[3] - part[2]), np.float32)
-        ms_valid: np.ndarray | None = None
-        for path in dict.fromkeys(layer.path for layer in self.layers):
-            members = [k for k, layer in enumerate(self.layers) if layer.path == path]
-            key = self._local.__dict__.setdefault("virtual", {})
-            if path not in key:
-                key[path] = self._virtual(path)
-            dataset = self._open(path, key[path])
-            ms[members], valid = self._read(dataset, [self.layers[k].band for k in members], part)
-            if valid is not None:
-                ms_valid = valid if ms_valid is None else ms_valid & valid
-        covered = self._covered(outer)
-        if covered is not None:
-            pan_valid = covered if pan_valid is None else pan_valid & covered
-        top, left = outer[0], outer[2]
-        pair = Pair(
-            pan[None],
-            ms[None],
-            self.placement.ratio,
-            phase,
-            self.sensor,
-            core=(core[0] - top, core[1] - top, core[2] - left, core[3] - left),
-            origin=(top, left),
-        )
-        pan_valid, ms_valid = (None if v is None else v[None, None] for v in (pan_valid, ms_valid))
-        return pair, pan_valid, ms_valid
-
-    def _covered(self, outer: Core) -> np.ndarray | None:
-        """PAN pixels with MS under them, or less than a pixel beside it; None where all have."""
-        axes = []
-        for axis, (low, high) in enumerate(((outer[0], outer[1]), (outer[2], outer[3]))):
-            position = (np.arange(low, high) - self.placement.phase[axis]) / self.placement.ratio[axis]
-            axes.append((position > -0.5 - BEYOND) & (position < self.ms_size[axis] - 0.5 + BEYOND))
-        if all(axis.all() for axis in axes):
-            return None
-        return axes[0][:, None] & axes[1][None, :]
-
     @property
     def may_have_holes(self) -> bool:
         """Whether some pixel of the result may be nodata."""
-        if self._covered((0, self.size[0], 0, self.size[1])) is not None or self.nodata is not None:
+        if self.covered((0, self.size[0], 0, self.size[1])) is not None or self.nodata is not None:
             return True
         if "f" in (np.dtype(self.ms_dtype).kind, np.dtype(self.pan_dtype).kind):
             return True
@@ -459,7 +369,7 @@ class Source:
             pair = self.read(core, 0)
             if pair.pan_valid is None or pair.pan_valid.any():
                 return
-            _, valid = self._read(self._open(self.pan_path, None), [1], core)
+            _, valid = self._read_pan(core)
             pan_seen = pan_seen or valid is None or bool(valid.any())
         lack = f"MS ({self.layers[0].path}) has none where PAN has" if pan_seen else f"PAN ({self.pan_path}) has none"
         also = f" ({'; '.join(self.seen)})" if self.seen else ""
@@ -474,12 +384,6 @@ class Source:
             with suppress(RasterioError):
                 handle.close()
         self._handles.clear()
-
-
-def alpha_band(dataset: rasterio.DatasetReader) -> int | None:
-    """The band (1-based) that is marked as alpha beside others."""
-    colors = dataset.colorinterp
-    return colors.index(ColorInterp.alpha) + 1 if len(colors) > 1 and ColorInterp.alpha in colors else None
 
 
 def _refuse_complex(path: str, dtype: str) -> None:
@@ -500,4 +404,4 @@ def _all_tags(dataset: rasterio.DatasetReader) -> dict[str, str]:
     return tags
 
 
-__all__ = ["Layer", "Source", "alpha_band", "grid_of", "open_dataset", "parse_layers", "sparing"]
+__all__ = ["Layer", "Source", "grid_of", "open_dataset", "parse_layers", "sparing"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,8 @@ from panflow.files.source import Source
 from panflow.indices._case import Case
 from panflow.ops.fill import fill
 from panflow.ops.window import Core, grown
-from panflow.pairs import sensor_of
-from panflow.types import YX, Pair, Sensor
+from panflow.pairs import doubled, sensor_of
+from panflow.types import YX, Sensor
 
 
 class Judged:
@@ -46,7 +45,7 @@ class Judged:
             if other and other.bands != bands:
                 raise InputError(f"fused has {bands} bands, {name} {other.bands}: expected the same; pick bands of MS")
         if self.source:
-            self.sensor, ratio = self.source.sensor, self.source.placement.ratio
+            self.sensor, ratio = self.source.sensor, self.source.ratio
         else:
             self.sensor = sensor_of(None if sensor == "auto" else sensor, bands)
             ratio = self.sensor.ratio, self.sensor.ratio
@@ -86,7 +85,7 @@ class Judged:
             valid = valid & there
         if self.source:
             whole = core == (0, self.size[0], 0, self.size[1])
-            pair = _double(self.source.whole() if whole else self.source.read(core, halo))
+            pair = doubled(self.source.whole() if whole else self.source.read(core, halo))
             if pair.pan_valid is not None:
                 valid = valid & pair.pan_valid[0, 0]
         at_limit = self.fused.clipped(fused) & fused_valid
@@ -94,7 +93,3 @@ class Judged:
         known = None if valid.all() else valid[None, None]
         images = [None if x is None else fill(x[None].astype(np.float64), known) for x in (fused, reference)]
         return Case(images[0], self.sensor, self.ratio, images[1], pair, known, own), counts  # type: ignore[arg-type]
-
-
-def _double(pair: Pair) -> Pair:
-    return replace(pair, pan=pair.pan.astype(np.float64), ms=pair.ms.astype(np.float64))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
-from typing import Any
 
 import numpy as np
 
@@ -17,15 +15,6 @@ CELLS = 8  # cells with data below which nothing is said of the certainty
 LEVELS = (2.5, 97.5)  # percent
 
 Parts = tuple[Sums, ...]
-
-
-def plain(value: Any) -> Any:
-    """What JSON can hold of nested values: it has neither NaN nor infinity, which become None."""
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def merge(tiles: Iterable[Parts]) -> Parts:

@@ -35,11 +35,12 @@ from panflow.ops.window import Core
 from panflow.pictures.heatmap import heatmap
 from panflow.scene import _eye
 from panflow.scene._judged import Judged
-from panflow.scene._statistics import Parts, Statistic, merge, plain
+from panflow.scene._statistics import Parts, Statistic, merge
 from panflow.scene.blocks import overlapped
 from panflow.scene.engine import BASE_MIB, Progress
 from panflow.scene.memory import peak_mib
 from panflow.scene.opening import opened
+from panflow.scene.report import plain
 from panflow.types import YX, Sensor
 
 MEMORY = 4096  # MiB that an assessment may use, where nothing is said

@@ -28,14 +28,15 @@ from panflow.ops.moments import ms_core, pan_core
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.resample import ms_up
 from panflow.ops.window import Core
-from panflow.pairs import with_validity
+from panflow.pairs import doubled, with_validity
 from panflow.pictures import picture
+from panflow.pictures.composite import GAMMA, composite, details
 from panflow.scene import _window
-from panflow.scene._statistics import plain
 from panflow.scene.engine import Progress, sample
 from panflow.scene.memory import Peak
 from panflow.scene.opening import opened
-from panflow.scene.quicklook import OVERVIEW, composite, details
+from panflow.scene.quicklook import OVERVIEW
+from panflow.scene.report import plain
 from panflow.types import Pair, Sensor, Sharpener
 
 FULL = ("detail_gain", "detail_correlation", "fine_colour", "r_ergas", "d_lambda_k", "d_s", "hqnr", "d_rho")
@@ -124,7 +125,7 @@ def compare_files(
         source = ready.source
         chosen = pick(source, crops, side)
         cores = [core for core, _ in chosen]
-        halos = [sharpener.halo(source.placement.ratio) for sharpener in sharpeners.values()]
+        halos = [sharpener.halo(source.ratio) for sharpener in sharpeners.values()]
         halo = max(WHOLE if each is None else each for each in halos)
         blocks = sample(source.size)
         full, reduced = _full(source, blocks, cores, halo), _reduced(source, blocks, cores, halo)
@@ -212,7 +213,7 @@ def _full(source: Source, blocks: list[Core], cores: list[Core], halo: int) -> _
 
 
 def _reduced(source: Source, blocks: list[Core], cores: list[Core], halo: int) -> _Bench:
-    ratio = max(1, round(max(source.placement.ratio)))
+    ratio = max(1, round(max(source.ratio)))
     around = (halo + REACH) * ratio + ratio  # the halo is one of reduced pixels
     crops = [_wald(source, core, around) for core in cores]
 
@@ -251,9 +252,7 @@ def _double(case: Case) -> Case:
     def wide(image: np.ndarray | None) -> np.ndarray | None:
         return None if image is None else fill(image.astype(np.float64), case.valid)
 
-    pair = case.pair
-    if pair is not None:
-        pair = replace(pair, pan=pair.pan.astype(np.float64), ms=pair.ms.astype(np.float64))
+    pair = None if case.pair is None else doubled(case.pair)
     return replace(case, fused=wide(case.fused), reference=wide(case.reference), pair=pair)
 
 
@@ -285,7 +284,7 @@ def _sheets(
             name: [_cut(image, core, middle) for image, (core, _), middle in zip(row, chosen, middles)]
             for name, row in columns.items()
         }
-        picture.contact_sheet(shown, titles, path, SHOWN, gamma=1.5)
+        picture.contact_sheet(shown, titles, path, SHOWN, gamma=GAMMA)
         written.append(path.out)
     return written
 

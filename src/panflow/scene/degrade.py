@@ -20,6 +20,7 @@ from panflow.files.source import Source
 from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
 from panflow.ops.mtf import Choice as MTFChoice
+from panflow.pairs import doubled
 from panflow.scene.opening import opened
 from panflow.types import YX, Pair, Sensor
 
@@ -121,15 +122,14 @@ def degrade_file(
 
 def _covered(source: Source) -> tuple[Pair, tuple[int, int]]:
     """The scene in float64 with the MS pixels that are centred on PAN, and where the first of them lies in MS."""
-    pair = source.whole()
+    pair = doubled(source.whole())
     rows, columns = ms_core(pair)
     # reading began at some MS pixel; the phases tell which
     begin = [round((a - b) / r) for a, b, r in zip(pair.phase[0], source.phase[0], pair.ratio)]
     top, left = (s.indices(n)[0] for s, n in zip((rows, columns), pair.ms_size))
     cut = replace(
         pair,
-        pan=pair.pan.astype(np.float64),
-        ms=pair.ms[..., rows, columns].astype(np.float64),
+        ms=pair.ms[..., rows, columns],
         ms_valid=None if pair.ms_valid is None else pair.ms_valid[..., rows, columns],
         phase=tuple((y + top * pair.ratio[0], x + left * pair.ratio[1]) for y, x in pair.phase),
         core=None,

@@ -15,9 +15,9 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from panflow.files.source import Source
 from panflow.ops.memory import require_room
 from panflow.ops.window import Core, spread, tiles
+from panflow.pairs import Windows
 from panflow.scene.blocks import overlapped
 from panflow.types import Pair, Sharpener
 
@@ -48,7 +48,7 @@ class Run:
     jobs: threads.
     """
 
-    source: Source
+    windows: Windows
     sharpener: Sharpener
     tiles: list[Core]
     halo: int | None
@@ -61,27 +61,27 @@ class Run:
         """work(core, image, valid) of every tile, in order; called by several threads."""
 
         def tile(core: Core) -> T:
-            pair = self.source.whole() if self.halo is None else self.source.read(core, self.halo)
+            pair = self.windows.whole() if self.halo is None else self.windows.read(core, self.halo)
             return work(core, cropped(self.sharpener(pair), pair), _valid(pair))
 
         return reported("sharpen", overlapped(tile, self.tiles, self.jobs, self.flight), len(self.tiles), self.progress)
 
 
 def fitted(
-    source: Source, sharpener: Sharpener, jobs: int, max_memory: float | None = None, progress: Progress | None = None
+    windows: Windows, sharpener: Sharpener, jobs: int, max_memory: float | None = None, progress: Progress | None = None
 ) -> Run:
     """The sharpener fitted on a scene, and how to work through it in `max_memory` MiB."""
-    sharpener = sharpener.fit(_Sampled(source, _halo(source, sharpener), jobs, progress))
-    halo = _halo(source, sharpener)
-    side = BLOCK * _blocks(sharpener, source.size) if halo is not None else max(source.size)
-    flight, tight = _in_flight(sharpener, source, side, halo or 0, jobs, max_memory)
-    warnings = [*_tiling(source, sharpener), *tight]
-    return Run(source, sharpener, tiles(source.size, side), halo, flight, jobs, warnings, progress)
+    sharpener = sharpener.fit(_Sampled(windows, _halo(windows, sharpener), jobs, progress))
+    halo = _halo(windows, sharpener)
+    side = BLOCK * _blocks(sharpener, windows.size) if halo is not None else max(windows.size)
+    flight, tight = _in_flight(sharpener, windows, side, halo or 0, jobs, max_memory)
+    warnings = [*_tiling(windows, sharpener), *tight]
+    return Run(windows, sharpener, tiles(windows.size, side), halo, flight, jobs, warnings, progress)
 
 
-def _halo(source: Source, sharpener: Sharpener) -> int | None:
+def _halo(windows: Windows, sharpener: Sharpener) -> int | None:
     """PAN pixels around a tile; None: the whole scene, around whose borders the toolbox's arithmetic wraps."""
-    return None if source.toolbox else sharpener.halo(source.placement.ratio)
+    return None if windows.toolbox else sharpener.halo(windows.ratio)
 
 
 def _blocks(sharpener: Sharpener, size: tuple[int, int]) -> int:
@@ -90,12 +90,12 @@ def _blocks(sharpener: Sharpener, size: tuple[int, int]) -> int:
 
 
 def _in_flight(
-    sharpener: Sharpener, source: Source, side: int, halo: int, jobs: int, max_memory: float | None
+    sharpener: Sharpener, windows: Windows, side: int, halo: int, jobs: int, max_memory: float | None
 ) -> tuple[int, list[str]]:
     """How many tiles may be in work at once under a limit in MiB."""
-    side = min(side + 2 * halo, max(source.size))
-    base, tile = BASE_MIB, side * side * 4 * (6 * source.bands + 8) / 2**20
-    tile += sharpener.memory(source.bands, source.placement.ratio)
+    side = min(side + 2 * halo, max(windows.size))
+    base, tile = BASE_MIB, side * side * 4 * (6 * windows.bands + 8) / 2**20
+    tile += sharpener.memory(windows.bands, windows.ratio)
     if sharpener.evaluations:
         base += TORCH_MIB
     require_room(base + tile, "this scene by this method", "take another method, a part of the scene, or --context N")
@@ -108,11 +108,11 @@ def _in_flight(
     return 1, [f"--max-memory {max_memory:g} is less than one block needs: about {need} MiB are used"]
 
 
-def _tiling(source: Source, sharpener: Sharpener) -> list[str]:
+def _tiling(windows: Windows, sharpener: Sharpener) -> list[str]:
     """What a user should know of a sharpener that looks at the whole image."""
-    if source.toolbox:
+    if windows.toolbox:
         return ["the toolbox's arithmetic takes the whole image, so memory grows with the scene"]
-    if sharpener.halo(source.placement.ratio) is None:
+    if sharpener.halo(windows.ratio) is None:
         return ["the method looks at the whole image, so memory grows with the scene (--context N tiles a network)"]
     if sharpener.depends_on_tiles:
         return ["the network looks at the whole image: cut into tiles, its result depends on them"]
@@ -122,9 +122,9 @@ def _tiling(source: Source, sharpener: Sharpener) -> list[str]:
 class _Sampled:
     """The pairs that a sharpener is fitted on, as often as it likes: read ahead by one, or worked on by threads."""
 
-    def __init__(self, source: Source, halo: int | None, jobs: int, progress: Progress | None):
-        self.source, self.halo = source, halo
-        self.cores = tiles(source.size, max(source.size)) if halo is None else sample(source.size)
+    def __init__(self, windows: Windows, halo: int | None, jobs: int, progress: Progress | None):
+        self.windows, self.halo = windows, halo
+        self.cores = tiles(windows.size, max(windows.size)) if halo is None else sample(windows.size)
         self.jobs, self.progress = jobs, progress
 
     def __iter__(self) -> Iterator[Pair]:
@@ -135,7 +135,7 @@ class _Sampled:
         return self._reported(overlapped(lambda core: function(self._pair(core)), self.cores, self.jobs, self.jobs + 1))
 
     def _pair(self, core: Core) -> Pair:
-        return self.source.whole() if self.halo is None else self.source.read(core, self.halo)
+        return self.windows.whole() if self.halo is None else self.windows.read(core, self.halo)
 
     def _reported(self, items: Iterator[T]) -> Iterator[T]:
         return reported("fit", items, len(self.cores), self.progress)

@@ -51,22 +51,22 @@ def opened(scene: Scene, jobs: int | None = None, **gdal: Any) -> Iterator[Opene
     source = Source(scene)
     try:
         with sparing(*source.paths, **gdal), threadpool_limits(limits=1, user_api="blas"):
-            looked = _Windows(source, jobs)
-            offset, corrected, warnings = _registered(source, scene.register, looked)
+            sample = _Sample(source, jobs)
+            offset, corrected, warnings = _registered(source, scene.register, sample)
             choice = "sensor" if source.toolbox and scene.mtf == "auto" else scene.mtf
-            gains = mtf.settled(choice, source.sensor, lambda: looked.where(offset), looked.each)
+            gains = mtf.settled(choice, source.sensor, lambda: sample.where(offset), sample.each)
             source.sensor = gains.applied(source.sensor)
             yield Opened(source, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings))
     finally:
         source.close()
 
 
-class _Windows:
+class _Sample:
     """Windows spread over a scene, read by several threads when they are first asked for."""
 
     def __init__(self, source: Source, jobs: int | None):
         self.source, self.jobs = source, jobs or available()
-        self.cores = windows(source.size, source.ms_size, source.placement.ratio)
+        self.cores = windows(source.size, source.ms_size, source.ratio)
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -81,7 +81,7 @@ class _Windows:
         return mtf.registered(self.pairs, offset)
 
 
-def _registered(source: Source, how: str | YX, looked: _Windows) -> tuple[Registration, bool, list[str]]:
+def _registered(source: Source, how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
     """The offset, measured and corrected as asked ("auto", "off") or taken as given ((dy, dx) PAN pixels).
 
     Also whether the source is now corrected, and warnings.
@@ -90,7 +90,7 @@ def _registered(source: Source, how: str | YX, looked: _Windows) -> tuple[Regist
         offset = Registration(_pixels(how))
         source.phase = offset.phases(source.phase)
         return offset, True, []
-    offset = register(looked.pairs, each=looked.each)
+    offset = register(sample.pairs, each=sample.each)
     large = max(map(abs, offset.shift)) > 0.5
     if how == "auto" and offset.confident:
         source.phase = offset.phases(source.phase)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any
 
 from panflow.ops.mtf import MTF
 
@@ -38,7 +40,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict:
-        return _finite(asdict(self))
+        return plain(asdict(self))
 
     def lines(self) -> list[tuple[str, str]]:
         """(name, value) as the console shows them."""
@@ -68,10 +70,10 @@ class Report:
         return [(name, value) for name, value in rows if value]
 
 
-def _finite(value):
-    """JSON has no NaN: null instead."""
+def plain(value: Any) -> Any:
+    """What JSON can hold of nested values: it has neither NaN nor infinity, which become None."""
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
+        return {key: plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and value != value else value
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -155,7 +155,7 @@ def _sharpened(
         output=output.out,
         sensor=source.sensor.name,
         method=name,
-        ratio=source.placement.ratio,
+        ratio=source.ratio,
         phase=_mean(source.phase),
         shift_pixels=ready.offset.shift,
         shift_applied=ready.corrected,

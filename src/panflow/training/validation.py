@@ -17,9 +17,10 @@ from panflow.files.output import folder
 from panflow.ops.degrade import wald
 from panflow.ops.resample import ms_up
 from panflow.pairs import make_pair, with_validity
-from panflow.pictures.picture import save
+from panflow.pictures import picture
+from panflow.pictures.composite import GAMMA, composite
 from panflow.training.recipe import Validation
-from panflow.types import Array, Pair, Sharpener
+from panflow.types import Array, Pair, Sensor, Sharpener
 
 Held = Mapping[str, Sequence[Pair]]  # pairs by the name of their folder or collection
 
@@ -63,16 +64,15 @@ def validate(sharpener: Sharpener, held: Held, pictures: Path | None = None) -> 
             fused = sharpener.fit([pair])(pair)
             each.append(scores(fused, pair))
             if pictures is not None and k == 0:
-                _picture(folder(pictures) / f"{name}.png", [ms_up(pair), fused, pair.reference])
+                _picture(folder(pictures) / f"{name}.png", [ms_up(pair), fused, pair.reference], pair.sensor)
         means[name] = {index: float(np.mean([one[index] for one in each])) for index in each[0]}
     return means
 
 
-def _picture(path: Path, images: Sequence[Array], side: int = 320) -> None:
-    """Three bands of each image, stretched as the last one from its 1st to its 99th percentile."""
-    bands = images[-1].shape[1]
-    chosen = {3: (2, 1, 0), 4: (2, 1, 0), 8: (4, 2, 1)}.get(bands, (min(2, bands - 1), min(1, bands - 1), 0))
-    crops = [np.stack([to_numpy(image)[0, k, :side, :side] for k in chosen], -1) for image in images]
-    low, high = np.percentile(crops[-1], (1, 99), axis=(0, 1))
-    joined = np.concatenate(crops, axis=1)
-    save(Image.fromarray((np.clip((joined - low) / (high - low), 0, 1) * 255).astype(np.uint8)), path)
+def _picture(path: Path, images: Sequence[Array], sensor: Sensor, side: int = 320) -> None:
+    """The upper left corners side by side, stretched as the last one."""
+    crops = [to_numpy(image)[0, list(composite(sensor.bands)), :side, :side] for image in images]
+    limits = picture.limits(crops[-1:])
+    joined = np.concatenate([picture.stretch(crop, limits, GAMMA) for crop in crops], axis=-1)
+    colors = np.broadcast_to(joined, (3, *joined.shape[1:]))
+    picture.save(Image.fromarray(np.moveaxis(colors, 0, -1).copy()), path)
