@@ -14,7 +14,7 @@ from panflow.sensors import load
 from panflow.training import recipe
 from panflow.training.loop import Training
 
-OURS = ("table4", "otfm", "regression", "ddif", "pandiff")  # tested where their objectives are
+OURS = ("table4", "any-sensor", "otfm", "regression", "ddif", "pandiff")  # tested where their objectives are
 PUBLISHED = [name for name in registry.names("recipes") if not name.startswith(OURS)]
 OVERSHOOTING = ("dcfnet", "msddn", "sfiin")  # Adam's first step moves every weight by the rate, too far for these
 UNIPAN = "feinfn fusionnet gppnn lagconv mdcun msdcnn msddn pannet pnn premix sfiin uapn"  # those that it compares
