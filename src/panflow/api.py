@@ -23,22 +23,25 @@ def sharpen(
     phase: Any = "corner",
     arithmetic: str = "standard",
     mtf: MTFChoice = "auto",
+    detail: str = "pan",
 ) -> Any:
     """The sharpened image of a pair of arrays, in the sensor's own counts.
 
     pan [H, W] or [1, H, W], ms [C, h, w], or both batched [B, ...]: NumPy arrays, torch tensors or xarray
     DataArrays. Returns the same kind and floating type, [C, H, W] or [B, C, H, W]; integers give float32,
     unrounded; NaN marks nodata. method: a name, a model file or a sharpener; sensor: a name or a Sensor
-    (None: generic); phase: where MS pixel (0, 0) is centred on the PAN grid: "corner", "toolbox", "centre", a
-    number or (y, x) in PAN pixels; arithmetic: "toolbox" computes as the field's MATLAB toolbox does (borders that wrap
-    around, no guards, filters as they are), for pairs that come from it, with phase="toolbox"; mtf: the bands' MTF
-    gains at the Nyquist frequency of MS, "auto" (estimated from the pair where that is sure, else the sensor's; under
-    the toolbox's arithmetic the sensor's), "sensor", a number or one a band. Computed in float64.
+    (None: generic); phase: where MS pixel (0, 0) is centred on the PAN grid: "corner", "toolbox", "centre", a number or
+    (y, x) in PAN pixels; arithmetic: "toolbox" computes as the field's MATLAB toolbox does (borders that wrap around,
+    no guards, filters as they are), for pairs that come from it, with phase="toolbox"; mtf: the bands' MTF gains at the
+    Nyquist frequency of MS, "auto" (estimated from the pair where that is sure, else the sensor's; under the toolbox's
+    arithmetic the sensor's), "sensor", a number or one a band; detail: of the default model, an answer as sharp as PAN
+    ("pan") or as the MS sensor would give it on PAN's grid ("ms"). Computed in float64.
 
     Raises InputError, GeometryError or UnknownName.
     """
+    mtf = "raised" if (detail, mtf) == ("ms", "auto") else mtf
     pair = with_mtf(make_pair(pan, ms, sensor, phase, arithmetic=arithmetic), mtf)
-    sharpener = method if callable(method) else zoo.load(method)
+    sharpener = method if callable(method) else zoo.load(method, detail=detail)
     fused = sharpener.fit([pair])(pair)
     if pair.pan_valid is not None:
         from panflow.arrays import namespace

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -213,3 +214,48 @@ def test_console(tmp_path):
     done = CliRunner().invoke(cli, ["bench", str(written(tmp_path)), "--out", str(tmp_path / "out"), "--set", "seed=2"])
     assert done.exit_code == 0 and done.output.strip().endswith("report.html")
     assert {line["seed"] for line in lines(tmp_path / "out")} == {2}
+
+
+def test_at_full_scale_the_truth_has_pans_size_and_the_named_mtf_is_off():
+    values = SMALL | {"data": [{"name": "seen", "sensor": "ikonos", "size": 128, "count": 1}]}
+    values["data"][0] |= {"protocols": ["full-scale"], "optics": {"told": 1.8, "spread": 0.0}}
+    data = plans.load(plans.settings.typed(plans.Plan, values, "plan")).data[0]
+    (image,) = images.load(data, Path(), 0)
+    pair = image.make()
+    assert pair.reference.shape[-2:] == pair.pan.shape[-2:] == (128, 128)
+    assert pair.sensor.gains[0] == pytest.approx(1.8 * np.mean(load_sensor("ikonos").gains), rel=0.01)
+
+
+def test_a_file_of_bands_serves_as_truth(tmp_path):
+    truth = synthetic.scene(128, load_sensor("ikonos"), seed=1)
+    synthetic.write(truth, tmp_path)
+    data = {
+        "name": "seen",
+        "sensor": "ikonos",
+        "size": 96,
+        "truth": "truth.tif",
+        "protocols": ["full-scale"],
+        "optics": {},
+    }
+    data = plans.load(plans.settings.typed(plans.Plan, SMALL | {"data": [data]}, "plan")).data[0]
+    (image,) = images.load(data, tmp_path, 0)
+    pair = image.make()
+    assert pair.reference.shape == (1, 4, 96, 96)
+    assert np.corrcoef(pair.reference.mean(1).ravel(), pair.pan.ravel())[0, 1] > 0.99
+
+
+def test_a_truth_that_is_not_there_is_named(tmp_path):
+    data = {"name": "seen", "sensor": "ikonos", "truth": "none.tif", "protocols": ["full-scale"], "optics": {}}
+    data = plans.load(plans.settings.typed(plans.Plan, SMALL | {"data": [data]}, "plan")).data[0]
+    (image,) = images.load(data, tmp_path, 0)
+    with pytest.raises(MissingInput, match=r"none\.tif"):
+        image.make()
+
+
+def test_a_method_with_its_own_mtf_is_another_row(tmp_path):
+    rows = [{"label": "named", "name": "mtf_glp"}, {"label": "estimated", "name": "mtf_glp", "mtf": "auto"}]
+    data = [{"name": "seen", "sensor": "ikonos", "size": 256, "count": 1, "protocols": ["full-scale"]}]
+    data[0]["optics"] = {"told": 1.8}
+    panflow.benchmark(written(tmp_path, methods=rows, data=data), tmp_path / "out")
+    named, estimated = (row["indices"]["ERGAS"] for row in lines(tmp_path / "out"))
+    assert estimated < 0.99 * named

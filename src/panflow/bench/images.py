@@ -16,6 +16,7 @@ from panflow import sensors
 from panflow.bench.plan import PROTOCOLS, Data, Plan, essence
 from panflow.data import _tiles, geotiff, synthetic
 from panflow.data._tiles import Collection, Tiles
+from panflow.data.observed import Optics, observe
 from panflow.errors import InputError, MissingInput
 from panflow.files import output
 from panflow.ops.degrade import wald
@@ -67,12 +68,17 @@ def _under(protocol: str, make: Make) -> Pair:
     pair = _cached(make)
     if protocol == "full":
         return replace(pair, reference=None)
+    if protocol == "full-scale" and pair.reference is None:
+        raise InputError("the protocol full-scale is of data whose optics are given")
     return pair if pair.reference is not None else wald(pair)
 
 
 def _pairs(data: Data, root: Path, seed: int) -> Iterator[tuple[str, Make]]:
     if data.collection:
         yield from _collection(data.collection, root)
+    elif data.optics:
+        for number in range(data.count or 1):
+            yield f"scene {number}", partial(_observed, data, root, data.optics, seed + number)
     elif data.folder:
         yield from _folder(data, root)
     else:
@@ -87,6 +93,23 @@ def _scene(data: Data, seed: int) -> Pair:
     chosen = list(data.bands) or list(range(pair.bands))
     phase = tuple(pair.phase[k] for k in chosen)
     return replace(pair, ms=pair.ms[:, chosen], sensor=sensor.select(chosen), phase=phase)
+
+
+def _observed(data: Data, root: Path, optics: Optics, seed: int) -> Pair:
+    """A pair with its truth at PAN's resolution: a drawn scene, or a window of a file, PAN the mean of its bands."""
+    sensor = sensors.load(data.sensor)
+    if not data.truth:
+        return doubled(observe(synthetic.scene(data.size, sensor, seed=seed, noise=0.0), optics, seed))
+    path = root / data.truth
+    if not path.is_file():
+        raise MissingInput(f"no {path}: --data DIR is the folder below which the plan finds its images")
+    bands = _f64(geotiff.read([path]).bands)[:, : data.size, : data.size]
+    sensor = sensors.fit_bands(sensor, len(bands))
+    bands = bands * (0.9 * (2**sensor.bits - 1) / bands.max())
+    height, width = (n - n % round(sensor.ratio) for n in bands.shape[1:])
+    bands = bands[None, :, :height, :width]
+    pair = make_pair(bands[0].mean(0), bands[0, :, :: round(sensor.ratio), :: round(sensor.ratio)], sensor, "corner")
+    return observe(replace(pair, reference=bands), optics, seed)
 
 
 def _collection(options: Collection, root: Path) -> Iterator[tuple[str, Make]]:

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 
 from panflow import registry, settings
 from panflow.data._tiles import Collection
+from panflow.data.observed import Optics
 from panflow.errors import InputError
 from panflow.indices._sets import load as load_index
 from panflow.settings import Natural, Range, Seed
 from panflow.training import recipe as recipes
 from panflow.types import YX
 
-PROTOCOLS = ("reduced", "full")
+PROTOCOLS = ("reduced", "full", "full-scale")
 MEASURES = {"evaluations": 0, "seconds": 3, "memory": 0}  # what is measured beside quality, digits in tables
 REHEARSAL = "Small data and budgets, to see everything once: the numbers mean nothing."
 FIGURES = ("pareto", "bars", "radar", "maps", "distributions", "sensors", "curves", "heat")
@@ -30,6 +31,7 @@ class Method:
 
     train: a recipe, or what differs from the one that it `extends` and from the plan's. over: axes, each with choices
     that are partial recipes; the method stands for all their combinations. only: names of the data that it can serve.
+    mtf: the gains that it computes with, as `panflow.sharpen` takes them; "": those that the pair's sensor names.
     tags: the choice on every axis, which expansion sets.
     """
 
@@ -39,6 +41,7 @@ class Method:
     train: dict[str, Any] = field(default_factory=dict)
     over: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
+    mtf: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -50,7 +53,8 @@ class Data:
     neither: drawn scenes of `size` PAN pixels. bands: those to take; phase, arithmetic: as `panflow.sharpen` takes
     them. window (top, left, height, width), tile and step: in MS pixels, of the images as they are; a window is cut
     into tiles that begin `step` apart (0: side by side). count: images at most (0: all). protocols: "reduced" (Wald's,
-    where the set has no reference) and "full".
+    where the set has no reference), "full", and for sets with `optics` "full-scale": a truth at PAN's resolution,
+    seen as `data.observed` says. truth: a file of bands to be that, whose mean stands for PAN; "": drawn scenes.
     """
 
     name: str
@@ -65,7 +69,9 @@ class Data:
     tile: Natural = 0
     step: Natural = 0
     count: Natural = 0
-    protocols: tuple[str, ...] = PROTOCOLS
+    truth: str = ""
+    optics: Optics | None = None
+    protocols: tuple[str, ...] = ("reduced", "full")
 
 
 @dataclass(frozen=True)

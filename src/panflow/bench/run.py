@@ -25,6 +25,7 @@ from panflow.files import output
 from panflow.indices._case import Case, Index
 from panflow.indices._sets import load as load_index
 from panflow.ops.fill import fill
+from panflow.ops.mtf import with_mtf
 from panflow.types import Pair, Sharpener
 
 ROOM = 2**30  # bytes of pairs that stay in memory
@@ -79,7 +80,8 @@ def _spec(settings: Plan, method: Method) -> list[Any]:
     file = Path(method.name)
     state = [file.stat().st_size, file.stat().st_mtime_ns] if file.suffix == ".safetensors" and file.is_file() else []
     grounds = [essence(ground) for ground in settings.ground] if method.train else []
-    return [method.name, method.options, method.train, settings.seed, grounds, state]
+    mtf = [method.mtf] if method.mtf else []
+    return [method.name, method.options, method.train, settings.seed, grounds, state, *mtf]
 
 
 def _run(settings: Plan, work: Work, ledger: Ledger, root: Path, folder: Path, device: str, tell: Callable) -> None:
@@ -128,11 +130,12 @@ def _result(
     evaluations = sharpener.evaluations
 
     def run() -> Any:
-        return sharpener.fit([pair])(pair)
+        given = with_mtf(pair, method.mtf) if method.mtf else pair
+        return sharpener.fit([given])(given)
 
     fused, seconds, memory = meter.measure(run, settings.repeats)
     case = Case(fill(fused, pair.pan_valid), pair.sensor, pair.ratio, pair.reference, pair, pair.pan_valid)
-    needs = "reference" if image.protocol == "reduced" else "pair"
+    needs = "pair" if image.protocol == "full" else "reference"
     values: dict[str, float] = {}
     for cut in {cut for _, cut in indices.values()}:
         chosen = {name: index for name, (index, c) in indices.items() if c == cut and index.needs == needs}

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 @click.option("--method", "-m", help="A method, a bundled model or a model file (`panflow names methods`).")
 @scene
 @arithmetic
+@click.option(
+    "--detail",
+    type=click.Choice(["pan", "ms"]),
+    default="pan",
+    show_default=True,
+    help="Of the default model: as sharp as PAN, or as the MS sensor would see it on PAN's grid.",
+)
 @click.option("--dtype", help="Type of the result, e.g. uint16 or float32.  [default: as MS]")
 @click.option("--format", type=click.Choice(FORMATS), help="[default: cog where OUT ends in .tif, else gtiff]")
 @click.option("--compress", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True)

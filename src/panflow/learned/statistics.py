@@ -9,7 +9,8 @@ finest detail of an image on that grid:
     sharpness         mean over b of cov(sum_k w_bk D M_k, D P_b) / var(D P_b)
     fine_gain         cov(D M_b, D P_b) / var(D P_b) * std(P_b) / std(M_b)
     fine_correlation  corr(D M_b, D P_b)
-    shares            cov(D M_b, D I) / var(D I), I = sum_k v_k M_k, v the mean of the weights w_b over b
+    pan_weights v     argmin var(L P - sum_k v_k L M_k), L = 1 - D, mean over b of what P_b gives
+    shares            cov(D M_b, D I) / var(D I), I = sum_k v_k M_k
 
 Sharpness is thus the gain with which the finest detail of the scene, as the bands show it, follows the one that PAN
 through the nominal MTF shows: 1 where the MTF is right and the truth as sharp as PAN.
@@ -42,13 +43,9 @@ class Statistics:
     sharpness: Array
     fine_gain: Array
     fine_correlation: Array
+    pan_weights: Array
     shares: Array
     weights: Array
-
-    @property
-    def pan_weights(self) -> Array:
-        """v: of the bands in their regression of PAN, [B, C, 1, 1]."""
-        return namespace(self.weights).mean(self.weights, axis=1)[:, :, None, None]
 
 
 class Gather:
@@ -101,7 +98,12 @@ def statistics_of(moments: Moments) -> Statistics:
     fine_gain = diagonal(cov[:, fine_ms, fine_pan]) / divisor[:, fine_pan] ** 2
     fine_gain = fine_gain * std[:, pan] / divisor[:, ms]
 
-    mix = xp.mean(weights, axis=1)[:, :, None]
+    smooth = cov[:, : 2 * c, : 2 * c] + cov[:, 2 * c :, 2 * c :] - cov[:, 2 * c :, : 2 * c] - cov[:, : 2 * c, 2 * c :]
+    deviation = xp.sqrt(diagonal(smooth))
+    scale = xp.where(deviation > 0, deviation, xp.full_like(deviation, float("inf")))[:, :, None]
+    smooth = smooth / scale / scale.mT
+    mix = _regressed(smooth[:, ms, ms], smooth[:, pan, ms]) * deviation[:, pan, None] / scale[:, ms].mT
+    mix = xp.mean(mix, axis=1)[:, :, None]
     with_mix = cov[:, fine_ms, fine_ms] @ mix  # cov(D M_b, D I)
     of_mix = mix.mT @ with_mix
     shares = with_mix / xp.where(of_mix > 0, of_mix, xp.full_like(of_mix, float("inf")))
@@ -118,6 +120,7 @@ def statistics_of(moments: Moments) -> Statistics:
         sharpness=as_image(sharpness),
         fine_gain=as_image(fine_gain),
         fine_correlation=as_image(diagonal(correlation[:, fine_ms, fine_pan])),
+        pan_weights=as_image(mix[:, :, 0]),
         shares=as_image(shares[:, :, 0]),
         weights=weights,
     )

@@ -43,22 +43,26 @@ class MTF:
 
 
 def settled(mtf: Choice, sensor: Sensor, sampled: Callable[[], Iterable[Pair]], each: Callable = map) -> MTF:
-    """The gains of a scene. mtf: "auto", estimated where that is sure; "sensor"; or a gain, or one a band (a list, or
-    text parted by commas). sampled: registered windows, which only an estimate asks for. Raises InputError."""
+    """The gains of a scene. mtf: "auto", estimated where that is sure; "raised", so where the estimate is above the
+    sensor's (then a softer MS is one of a softer truth, which is what `detail="ms"` asks for); "sensor"; or a gain,
+    or one a band (a list, or text parted by commas). sampled: registered windows, which only an estimate asks for.
+    Raises InputError."""
     if mtf == "sensor":
         return MTF(sensor.gains, "sensor")
-    if mtf != "auto":
+    if mtf not in ("auto", "raised"):
         return MTF(_numbers(mtf, len(sensor.bands)), "given")
     estimate = estimate_mtf(sampled(), each=each)
     if estimate.confident:
-        return MTF(tuple(round(gain, DIGITS) for gain in estimate.gains), "estimated", estimate.confidence)
+        least = sensor.gains if mtf == "raised" else (0.0,) * len(sensor.gains)
+        gains = tuple(max(round(gain, DIGITS), low) for gain, low in zip(estimate.gains, least))
+        return MTF(gains, "estimated", estimate.confidence)
     return MTF(sensor.gains, "sensor", estimate.confidence)
 
 
 def with_mtf(pair: Pair, mtf: Choice) -> Pair:
     """The pair with the gains that are chosen (`settled`); an estimate is made where its MS is measured to lie, which
     the pair's phase is not changed by. A toolbox pair keeps its sensor's unless gains are given."""
-    if pair.toolbox and mtf == "auto":
+    if pair.toolbox and mtf in ("auto", "raised"):
         mtf = "sensor"
     gains = settled(mtf, pair.sensor, lambda: _sampled(pair))
     return replace(pair, sensor=gains.applied(pair.sensor))
@@ -94,7 +98,7 @@ def _numbers(given: Choice, bands: int) -> tuple[float, ...]:
     except (TypeError, ValueError):
         values = np.array([nan])
     if values.ndim != 1 or not ((values > 0) & (values < 1)).all():
-        raise InputError(f"mtf {given!r} is unknown: expected auto, sensor, or gains between 0 and 1")
+        raise InputError(f"mtf {given!r} is unknown: expected auto, raised, sensor, or gains between 0 and 1")
     if len(values) not in (1, bands):
         raise InputError(f"mtf gives {len(values)} gains for {bands} bands: give one, or one a band")
     return tuple(float(v) for v in np.broadcast_to(values, bands))

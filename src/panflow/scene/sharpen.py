@@ -63,13 +63,14 @@ def sharpen_file(
     sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
     `panflow.sharpen`; profile: type, format and compression of the result; jobs: threads; max_memory: MiB; strict:
     rather no result than one to be doubted; options: of the method, as `panflow.load` takes them (device, context,
-    seed, runtime, which is "auto" here: the fastest that keeps the quality).
+    seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where `strict` finds reasons to doubt the result. Until the result is whole, `out` is not touched.
     """
     started = time.perf_counter()
     jobs = jobs or available()
+    mtf = "raised" if options.get("detail") == "ms" and mtf == "auto" else mtf
     scene = Scene.of(
         pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic, mtf=mtf
     )
