@@ -66,11 +66,11 @@ def test_a_calm_sensor_is_the_one_that_is_told(place):
     np.testing.assert_array_equal(pair.pan, place.pan)
 
 
-@pytest.mark.parametrize("told", [0.5, 1.8])
-def test_the_told_gain_is_off_and_the_pair_shows_the_true_one(place, told):
-    pair = observe(place, Optics(told=told, spread=0))
+@pytest.mark.parametrize("stated", [0.5, 1.8])
+def test_the_stated_gain_is_off_and_the_pair_shows_the_true_one(place, stated):
+    pair = observe(place, Optics(stated=stated, spread=0))
     true = np.mean(place.sensor.gains)
-    assert pair.sensor.gains[0] == pytest.approx(told * true, rel=0.01)
+    assert pair.sensor.gains[0] == pytest.approx(stated * true, rel=0.01)
     assert estimate_mtf([pair]).gain == pytest.approx(true, abs=0.06)
 
 

@@ -121,8 +121,8 @@ def test_a_band_measures_its_own_part_of_the_spectrum():
     """Vegetation rises from red to infrared; a narrow band at a node of the table measures that node."""
     narrow = response(Band("green", 545, 2, 0.3))
     grass = MATERIALS["grass"].reflectance
-    assert narrow.own[LABELS["grass"]] == pytest.approx(grass[2], rel=0.01)
-    nir, red = (response(Band("x", nm, 60, 0.3)).own[LABELS["leaves"]] for nm in (830, 660))
+    assert narrow.plain[LABELS["grass"]] == pytest.approx(grass[2], rel=0.01)
+    nir, red = (response(Band("x", nm, 60, 0.3)).plain[LABELS["leaves"]] for nm in (830, 660))
     assert nir > 5 * red
 
 

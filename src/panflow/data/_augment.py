@@ -1,4 +1,4 @@
-"""Batches of pairs to learn from: tiles of known ground, seen by sensors that are drawn at random.
+"""Batches of pairs to learn from: tiles of sharp images, seen by sensors that are drawn at random.
 
 Everything is a function of (seed, step): the same step of the same run is the same batch, on any machine.
 """
@@ -21,14 +21,14 @@ from panflow.settings import Amount, Range, Share
 from panflow.types import Band, Pair, Sensor
 
 Blur = Annotated[float, Range(0, 8)]  # pixels
-MARGIN = 3  # pixels around a tile from which PAN is made, for its shift
+MARGIN = 3  # pixels around a tile that PAN is mixed from, for its shift
 STEP = 8  # phases are multiples of 1/STEP of a pixel, so that operators can be kept
 EVERYWHERE = 0.95  # MTF gain of an MS that was sampled without blur, as some public sets were
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What tiles are cut from: reference [C, H, W], light [K, H, W] of which PAN is made (PAN itself where K = 1,
+    """What tiles are cut from: reference [C, H, W], light [K, H, W] that PAN is mixed of (PAN itself where K = 1,
     else the bands), and corners [N, 2], the top left pixels of tiles without nodata."""
 
     reference: np.ndarray
@@ -42,8 +42,8 @@ class Augment:
     """How sensors are drawn. Pairs are ranges; a `share` is the probability that something happens to an image.
 
     ratios, bands: what a batch may have (repeat a value to make it likelier). gain: the MTF gain at Nyquist that
-    the model is told; spread: how far the true one is off, in a share of the batches; aliased: share of batches
-    without any blur, clear: of those whose gain is told to be more, up to none. shift, fringe: displacement of PAN,
+    the pair's sensor states; spread: how far the true one is off, in a share of the batches; aliased: share of batches
+    without any blur, clear: of those whose gain is stated to be more, up to none. shift, fringe: displacement of PAN,
     and of the bands against each other, in pixels. curve: exponent of PAN's response. soft, soft_pan: standard
     deviation in pixels, at most, of a blur of the truth and of PAN. pan_noise, ms_noise: in standard deviations of
     the image, at most. haze: offset in standard deviations, at most. mixed: share of bands that are blends of the
@@ -119,6 +119,16 @@ def draw(
     return Pair(pan, ms, (float(ratio),) * 2, (phase,) * bands, sensor, reference=reference)
 
 
+def band_mix(count: int, bands: int, share: float, rng: np.random.Generator, dtype: type) -> np.ndarray:
+    """What each band is mixed of, [bands, count]: one of the ground's bands in random order; a `share` of them, and
+    those beyond `count`, are blends."""
+    order = np.concatenate([rng.permutation(count) for _ in range(-(-bands // count))])[:bands]
+    mix = np.eye(count, dtype=dtype)[order]
+    for row in np.flatnonzero((rng.random(bands) < share) | (np.arange(bands) >= count)):
+        mix[row] = 0.5 * mix[row] + 0.5 * rng.dirichlet(np.ones(count))
+    return mix
+
+
 def _tile(ground: Ground, options: Augment, bands: int, size: int, rng: np.random.Generator) -> tuple:
     """Reference [bands, size, size] and light [K, size + margins ...] of a random place, turned and blended."""
     top, left = ground.corners[rng.integers(len(ground.corners))]
@@ -129,12 +139,7 @@ def _tile(ground: Ground, options: Augment, bands: int, size: int, rng: np.rando
     reference, light = (np.rot90(x, turn, (1, 2)) for x in (reference, light))
     if flip:
         reference, light = reference[:, :, ::-1], light[:, :, ::-1]
-    own = len(reference)
-    order = np.concatenate([rng.permutation(own) for _ in range(-(-bands // own))])[:bands]
-    mix = np.eye(own, dtype=np.float32)[order]
-    for row in np.flatnonzero((rng.random(bands) < options.mixed) | (np.arange(bands) >= own)):
-        mix[row] = 0.5 * mix[row] + 0.5 * rng.dirichlet(np.ones(own))
-    reference = np.tensordot(mix, reference, 1)
+    reference = np.tensordot(band_mix(len(reference), bands, options.mixed, rng, np.float32), reference, 1)
     offset = options.haze * rng.uniform(-0.5, 1, (bands, 1, 1)) * reference.std((1, 2), keepdims=True)
     low = reference.min((1, 2), keepdims=True)
     return (reference + np.maximum(offset, -low)).astype(np.float32), light

@@ -1,6 +1,6 @@
-"""Batches of pairs at full scale: truth as sharp as PAN, seen by an MS whose optics are known only about.
+"""Batches of pairs at full scale: truth as sharp as PAN, seen by an MS whose optics are described only roughly.
 
-What real pairs show is in them: an MTF drawn widely and told with an error, bands displaced against PAN and against
+What real pairs show is in them: an MTF drawn widely and stated with an error, bands displaced against PAN and against
 each other, aliasing, noise, glints, saturation, things that move between the exposures. Everything is a function of
 (seed, step), as in `_augment`.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from panflow.data._augment import MARGIN, STEP, Augment, Ground, _phase, sensor_of
+from panflow.data._augment import MARGIN, STEP, Augment, Ground, _phase, band_mix, sensor_of
 from panflow.types import Pair
 
 EDGE = 6  # pixels around a tile that MS sees and nobody learns from
@@ -23,7 +23,7 @@ GREATEST = 0.93  # MTF gain, beyond which a Gaussian is no blur
 
 @dataclass(frozen=True)
 class FullScale:
-    """How pairs of known optics are drawn. A share is the probability that something happens to an image.
+    """How pairs of given optics are drawn. A share is the probability that something happens to an image.
 
     share: of the batches that are drawn here, not by `Augment`.
     gain: range of the MTF gain at Nyquist, even in the width of the blur. gain_error: standard deviation of what the
@@ -94,7 +94,7 @@ def draw(
     narrow, wide = (np.sqrt(-2 * np.log(g)) for g in reversed(options.gain))
     true = float(np.exp(-0.5 * rng.uniform(narrow, wide) ** 2))  # even in the width of the blur
     factor = np.exp(rng.uniform(-1, 1) * np.log(options.wrong)) if rng.random() < options.gain_wrong else 1.0
-    told = round(float(np.clip(true * factor + rng.normal(0, options.gain_error), options.gain[0], GREATEST)), 2)
+    stated = round(float(np.clip(true * factor + rng.normal(0, options.gain_error), options.gain[0], GREATEST)), 2)
     blur = ratio * np.sqrt(-2 * np.log(true)) / np.pi * np.exp(rng.normal(0, options.spread, (count, bands)))
     phases = _phases(ratio, bands, options.apart, rng)
     stray = rng.normal(0, options.displaced, (count, 1, 2)) + rng.normal(0, options.fringe, (count, bands, 2))
@@ -107,7 +107,7 @@ def draw(
     pan = _noisy(pan, options.pan_noise, 1, rng, generator)
     ms = _noisy(ms, options.ms_noise, bands, rng, generator)
     reference, pan, ms = _clipped(reference, pan, ms, options.saturated, rng)
-    sensor = sensor_of(told, bands, ratio)
+    sensor = sensor_of(stated, bands, ratio)
     return Pair(pan, ms, (float(ratio),) * 2, phases, sensor, reference=reference)
 
 
@@ -136,19 +136,14 @@ def _tile(
     low, high = light.min(), light.max()
     span = max(high - low, 1e-6)
     pan = low + span * ((light - low) / span) ** rng.uniform(*augment.curve)
-    own = len(truth)
-    order = np.concatenate([rng.permutation(own) for _ in range(-(-bands // own))])[:bands]
-    mix = np.eye(own)[order]
-    for row in np.flatnonzero((rng.random(bands) < augment.mixed) | (np.arange(bands) >= own)):
-        mix[row] = 0.5 * mix[row] + 0.5 * rng.dirichlet(np.ones(own))
-    truth = np.tensordot(mix, truth, 1)
+    truth = np.tensordot(band_mix(len(truth), bands, augment.mixed, rng, np.float64), truth, 1)
     offset = augment.haze * rng.uniform(-0.5, 1, (bands, 1, 1)) * truth.std((1, 2), keepdims=True)
     truth = truth + np.maximum(offset, -truth.min((1, 2), keepdims=True))
     return truth.astype(np.float32), pan.astype(np.float32)
 
 
 def _things(truth: np.ndarray, light: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rectangles as small as cars and as large as roofs, each of a colour of its own."""
+    """Rectangles as small as cars and as large as roofs, each of another colour."""
     side, bands = truth.shape[1], len(truth)
     images = [truth.copy(), light.copy()]
     middle, spread = ([f(x, axis=(1, 2)) for x in images] for f in (np.mean, np.std))

@@ -1,4 +1,4 @@
-"""Pairs at full scale whose truth is known: a truth as sharp as PAN, seen by an MS sensor that is known only roughly.
+"""Pairs at full scale with a truth as sharp as PAN, seen by an MS sensor that is described only roughly.
 
 Reduced resolution (Wald's protocol) shows how well a method returns what the MS sensor saw; this shows how well it
 returns the ground at PAN's resolution, which is what users look at. What makes real pairs hard is in it: bands whose
@@ -15,20 +15,20 @@ import numpy as np
 from panflow.ops.resample import sense
 from panflow.types import Array, Pair, Sensor
 
-LEAST, GREATEST = 0.02, 0.95  # MTF gains that are told, at most
+LEAST, GREATEST = 0.02, 0.95  # MTF gains that are stated, at least and at most
 
 
 @dataclass(frozen=True)
 class Optics:
     """What an MS sensor does that its description does not say.
 
-    told: the MTF gain that the pair's sensor names over the true one. spread: standard deviation of the bands' gains
+    stated: the MTF gain that the pair's sensor names over the true one. spread: standard deviation of the bands' gains
     around the sensor's, in logarithms. displaced, fringe: standard deviation of what the phases do not say, of all
     bands and of each, in PAN pixels. apart: distance of the second half of the bands, as the phases say, in PAN pixels.
     pan_noise, ms_noise: standard deviations, in shares of full scale. movers: in a million PAN pixels.
     """
 
-    told: float = 1.0
+    stated: float = 1.0
     spread: float = 0.06
     displaced: float = 0.15
     fringe: float = 0.2
@@ -42,7 +42,7 @@ def observe(truth: Pair, optics: Optics, seed: int = 0) -> Pair:
     """The pair that sensors would deliver of a truth with `reference` and `pan` [B, ., H, W], which it keeps.
 
     MS is seen through MTF gains around those of the truth's sensor, at phases around the truth's; the sensor and the
-    phases of the answer are those that are told. Values are counts, cut at full scale.
+    phases of the answer are those that are stated. Values are counts, cut at full scale.
     """
     assert truth.reference is not None, "a truth has a reference"
     rng, top = np.random.default_rng(seed), float(2**truth.sensor.bits - 1)
@@ -55,8 +55,8 @@ def observe(truth: Pair, optics: Optics, seed: int = 0) -> Pair:
     ms = sense(_moved(truth.reference, optics.movers, rng), true)
     ms = ms + optics.ms_noise * top * rng.standard_normal(ms.shape)
     pan = truth.pan + optics.pan_noise * top * rng.standard_normal(truth.pan.shape)
-    told = _with_gains(truth.sensor, gains.mean() * np.ones(truth.bands) * optics.told)
-    seen = {"pan": np.clip(pan, 0, top), "ms": np.clip(ms, 0, top), "sensor": told, "phase": _phases(phases)}
+    stated = _with_gains(truth.sensor, gains.mean() * np.ones(truth.bands) * optics.stated)
+    seen = {"pan": np.clip(pan, 0, top), "ms": np.clip(ms, 0, top), "sensor": stated, "phase": _phases(phases)}
     return replace(truth, **{name: _alike(image, truth.pan) for name, image in seen.items()})
 
 

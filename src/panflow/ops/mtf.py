@@ -15,14 +15,14 @@ from panflow.ops.window import window, windows
 from panflow.types import Pair, Sensor
 
 Choice = str | float | Sequence[float]
-WINDOWS = 8  # that an estimate is made of, at most
+WINDOWS = 8  # of an estimate, at most
 DIGITS = 3  # of a gain
 
 
 @dataclass(frozen=True)
 class MTF:
     """gains: of every band at the Nyquist frequency of MS; source: "estimated" from the pair, the "sensor" (its nominal
-    ones) or "given"; confidence: of the estimate, 0 to 1, whether it was used or not; nan where none was made."""
+    ones) or "given"; confidence: of the estimate, 0 to 1, whether it was used or not; nan where there is none."""
 
     gains: tuple[float, ...]
     source: str
@@ -60,8 +60,8 @@ def settled(mtf: Choice, sensor: Sensor, sampled: Callable[[], Iterable[Pair]], 
 
 
 def with_mtf(pair: Pair, mtf: Choice) -> Pair:
-    """The pair with the gains that are chosen (`settled`); an estimate is made where its MS is measured to lie, which
-    the pair's phase is not changed by. A toolbox pair keeps its sensor's unless gains are given."""
+    """The pair with the gains that are chosen (`settled`); an estimate takes MS where it is measured to lie, which
+    does not change the pair's phase. A toolbox pair keeps its sensor's unless gains are given."""
     if pair.toolbox and mtf in ("auto", "raised"):
         mtf = "sensor"
     gains = settled(mtf, pair.sensor, lambda: _sampled(pair))
@@ -70,12 +70,12 @@ def with_mtf(pair: Pair, mtf: Choice) -> Pair:
 
 def _sampled(pair: Pair) -> list[Pair]:
     """Windows of every image of a batch, where they are measured to lie."""
-    found = []
+    sampled = []
     for k in range(pair.ms.shape[0]):
         one = replace(pair, **{name: _member(getattr(pair, name), k) for name in IMAGES})
         pairs = [window(one, *core, 0) for core in windows(one.size, one.ms_size, one.ratio)]
-        found += registered(pairs, register(pairs))
-    return found
+        sampled += registered(pairs, register(pairs))
+    return sampled
 
 
 def registered(pairs: list[Pair], offset: Registration) -> list[Pair]:
