@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow test-faults lint clean
 
 $(BIN)/panflow: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,9 @@ test: $(BIN)/panflow
 
 test-slow: $(BIN)/panflow
 	$(BIN)/python -m pytest -m slow
+
+test-faults: $(BIN)/panflow  ## about ten minutes: every n-th file operation fails, and hundreds of mutated inputs
+	PANFLOW_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/faults
 
 lint: $(BIN)/panflow
 	$(BIN)/ruff check src tests

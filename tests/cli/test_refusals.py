@@ -147,3 +147,25 @@ def test_pixels_of_no_size_are_refused(ends):
     rewritten("here/ms.tif", lambda image: image, transform=rasterio.Affine(0, 0, 1, 0, 0, 1))
     status, _, err = ends(f"sharpen {PAIR} o.tif -m brovey")
     assert status == 3 and "unexpected" not in err
+
+
+@pytest.mark.parametrize("method", ["bandwise", "gsa", "brovey"])
+def test_a_constant_image_stays_as_it_is(ends, method):
+    for name in ("pan", "ms"):
+        rewritten(f"here/{name}.tif", lambda image: np.full_like(image, 500))
+    status, _, err = ends(f"sharpen {PAIR} o.tif -m {method} -q")
+    assert status == 0, err
+    with rasterio.open("o.tif") as dataset:
+        assert (dataset.read() == 500).all()
+
+
+@pytest.mark.parametrize("method", ["gsa", "c_gsa"])
+def test_gains_are_bounded_where_pan_is_noise(ends, method):
+    rng = np.random.default_rng(1)
+    rewritten("here/pan.tif", lambda image: rng.integers(100, 1000, image.shape).astype(image.dtype))
+    status, out, err = ends(f"sharpen {PAIR} o.tif -m {method} --dtype int32 --json")
+    assert status == 0, err
+    assert any("little in common" in text for text in json.loads(out)["warnings"])
+    with rasterio.open("o.tif") as result, rasterio.open("here/ms.tif") as dataset:
+        image, ms = result.read(), dataset.read().astype(int)
+    assert image.max() < 3 * ms.max() and image.min() > -2 * ms.max()

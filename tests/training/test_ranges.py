@@ -1,5 +1,7 @@
 """Values of recipes, plans and model files that cannot be meant are refused in a sentence, before any work."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from panflow.bench import plan as plans
 from panflow.errors import InputError, UnknownName
 from panflow.learned.file import build
 from panflow.learned.weights import require_finite, take
+from panflow.training import loop
 from panflow.training import recipe as recipes
 
 RECIPE = {
@@ -115,3 +118,30 @@ def test_weights_that_do_not_fit_are_refused(change, words):
     with pytest.raises(InputError, match=words):
         take(layer, change(dict(layer.state_dict())), "m")
     require_finite(layer.state_dict(), "m")
+
+
+@pytest.mark.parametrize("bad, ends", [(range(100), True), (range(3), False), ([1, 3, 5], False)])
+def test_training_stops_after_bad_batches_in_a_row(tmp_path, monkeypatch, bad, ends):
+    drawn = loop.Training.batch
+
+    def batch(self, step):
+        result = drawn(self, step)
+        return replace(result, target=result.target * float("nan")) if step in bad else result
+
+    monkeypatch.setattr(loop.Training, "batch", batch)
+    data = {
+        "synthetic": 1,
+        "synthetic_size": 128,
+        "synthetic_sensors": ["ikonos"],
+        "tile": 32,
+        "patch": 16,
+        "folded": 4,
+    }
+    small = {"network": {"name": "bandwise", "width": 4}, "augment": {"bands": [4], "ratios": [4]}}
+    recipe = recipes.typed({**RECIPE, **small, "data": data, "run": {"steps": 12, "log": 1}})
+    if ends:
+        with pytest.raises(InputError, match="not finite in 10 batches in a row"):
+            loop.train(recipe, tmp_path / "run", device="cpu", progress=False)
+        assert not (tmp_path / "run/model.safetensors").exists()
+    else:
+        assert loop.train(recipe, tmp_path / "run", device="cpu", progress=False).is_file()

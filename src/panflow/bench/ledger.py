@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from panflow.errors import InputError, OutputError
+from panflow.errors import InputError, OutputError, UnknownName
+from panflow.settings import typed
 
 NAME = "results.jsonl"
 
@@ -57,13 +58,13 @@ class Ledger:
         """What was written; the last line goes if it is not whole, as after a loss of power."""
         text = self.path.read_bytes()
         whole = text.rfind(b"\n") + 1
-        for number, line in enumerate(text[:whole].splitlines(), 1):
+        for number, line in enumerate(text[:whole].split(b"\n")[:-1], 1):
             try:
                 values = json.loads(line)
-                if "made" in values:  # the name of `environment` in 0.1
+                if isinstance(values, dict) and "made" in values:  # the name of `environment` in 0.1
                     values["environment"] = values.pop("made")
-                result = Result(**values)
-            except (json.JSONDecodeError, TypeError) as error:
+                result = typed(Result, values, "result")
+            except (ValueError, RecursionError, UnknownName) as error:
                 raise InputError(f"{self.path}, line {number} is no result ({error}): mend or delete it") from None
             self.results[result.key] = result
         if whole < len(text):

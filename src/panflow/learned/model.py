@@ -185,6 +185,13 @@ class Model(Sharpener):
         unit = self.transform.unit().to(pair.ms)
         return View(pair, self.transform, self.statistics, unit, self.recipe.get("phase"), self.detail)
 
+    def _moving(self, unit: Tensor) -> Tensor:
+        """The unit, 0 for bands that are constant in the scene: nothing is known of them that could be sharpened."""
+        if self.statistics is None:
+            return unit
+        flat = self.statistics.std <= 1e-5 * self.statistics.mean.abs()
+        return torch.where(flat, torch.zeros_like(unit), unit) if flat.any() else unit
+
     def _batch(self, view: View) -> Batch:
         images = {name: getattr(view, name) for name in self.network.inputs}
         return Batch(view.pair, images, view.counts, view.unit)
@@ -235,7 +242,7 @@ class Model(Sharpener):
         batch = self._batch(view)
         answer = self._predict(batch, core).to(batch.ms_up.dtype)
         if self.network.predicts == "residual":
-            return batch.ms_up + batch.unit * answer
+            return batch.ms_up + self._moving(batch.unit) * answer
         return self.transform.inverse_ms(answer)
 
     def _predict(self, batch: Batch, core: Core | None = None) -> Tensor:

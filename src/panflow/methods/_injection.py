@@ -16,6 +16,7 @@ from panflow.ops.resample import REACH, ms_up
 from panflow.types import YX, Array, Pair
 
 FILTER = TAPS // 2  # radius of the MTF filters, PAN pixels
+LEAST = 0.05  # share of PAN's variance that an intensity has at least, as far as gains are concerned
 UNFITTED: Any = None  # what `fit` will set
 
 

@@ -11,6 +11,7 @@ from panflow.errors import InputError
 from panflow.methods._clusters import Spectra, clusters
 from panflow.methods._injection import (
     FILTER,
+    LEAST,
     UNFITTED,
     combine,
     intensity_moments,
@@ -68,8 +69,12 @@ class Method(Sharpener):
         if self.labels is None:
             centres, largest = zip(*(clusters(sample, self.segments) for _, sample in spectra.samples))
             fitted = replace(fitted, centres=like(np.stack(centres), weights), largest=like(np.stack(largest), weights))
-        gains = [_gain(part, weights) for part in fitted._moments(scene)]
-        return replace(fitted, gains=namespace(weights).stack(gains, axis=1))
+        xp = namespace(weights)
+        explained = xp.sum(weights * (m.cov[:, :-1, :-1] @ weights[:, :, None])[:, :, 0], axis=1, keepdims=True)
+        # weights that explain next to nothing of PAN make intensities without contrast, and gains without bound
+        trust = xp.clip(explained / safe(LEAST * m.cov[:, -1:, -1]), 0, 1) ** 2
+        gains = [trust * _gain(part, weights) for part in fitted._moments(scene)]
+        return replace(fitted, gains=xp.stack(gains, axis=1))
 
     def __call__(self, pair: Pair) -> Array:
         bands = ms_up(pair)

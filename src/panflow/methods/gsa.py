@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, intensity_moments, interpolation_halo, safe, solve
+from panflow.methods._injection import LEAST, UNFITTED, intensity_moments, interpolation_halo, safe, solve
 from panflow.methods._pixelwise import added
 from panflow.ops.moments import Moments, at_ms, at_pan, total
 from panflow.ops.resample import atrous, ms_aligned, ms_up
@@ -45,4 +45,7 @@ class Method(Sharpener):
     def __call__(self, pair: Pair) -> Array:
         m = self.moments
         mean, std, covariance = intensity_moments(m, self.weights)
-        return added(pair, covariance / safe(std**2), self.weights, mean, m.mean[:, -1:])
+        power = std**2
+        if not pair.toolbox:  # an intensity that explains next to nothing of PAN must not make gains without bound
+            power = namespace(power).maximum(power, LEAST * m.std[:, -1:] ** 2)
+        return added(pair, covariance / safe(power), self.weights, mean, m.mean[:, -1:])

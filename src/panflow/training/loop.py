@@ -32,6 +32,7 @@ from panflow.types import Batch
 
 WEIGHTS = "model.safetensors"
 RECIPE = "recipe.json"
+BAD = 10  # batches in a row
 
 
 def train(
@@ -104,6 +105,7 @@ class Training:
 
     def __init__(self, settings: Recipe, device: str = "cpu"):
         self.settings = settings
+        self.bad: dict[str, int] = {}  # of every player, batches in a row that were of no use
         torch.manual_seed(settings.run.seed)
         model = build(settings.sections())
         if settings.run.start:
@@ -193,12 +195,22 @@ class Training:
             loss.backward()
             self.devices.average(player)
             norm = clip(player, options.clips[name])
-            if torch.isfinite(norm):  # one bad batch must not end a run
+            self._keep_count(name, bool(torch.isfinite(norm) and torch.isfinite(loss.detach())))
+            if self.bad.get(name, 0) == 0:  # one bad batch must not end a run
                 optimiser.step()
             losses[name] = {"loss": loss.detach(), "norm": norm, "rate": rate}
         self.devices.same(self.model.objective.state_dict().values())
         state.update_average(run.ema)
         return losses
+
+    def _keep_count(self, player: str, good: bool) -> None:
+        """InputError after so many batches in a row whose loss or gradient is not finite."""
+        self.bad[player] = 0 if good else self.bad.get(player, 0) + 1
+        if self.bad[player] >= min(BAD, self.settings.run.steps):
+            raise InputError(
+                f"the loss of {player} or its gradient is not finite in {self.bad[player]} batches in a row, to step "
+                f"{self.state.step + 1}: is there nan in the data, or are optimiser.rates or clips too high?"
+            )
 
     def averaged(self) -> Model:
         """The model of the averaged weights, as it is now."""
