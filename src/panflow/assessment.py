@@ -1,4 +1,4 @@
-"""Judging a fused image, made by whatever tool: every index, with and without a reference."""
+"""Judging a fused image of whatever tool: every index, with and without a reference."""
 
 from typing import Any
 
@@ -120,26 +120,26 @@ def make_case(
                 f"fused is {_shape(fused)}: expected {' x '.join(map(str, expected))}, "
                 "the bands of ms on the grid of pan (batch, bands, rows, columns)"
             )
-    known = pair.sensor if pair else sensor_of(sensor, fused.shape[1])
+    used = pair.sensor if pair else sensor_of(sensor, fused.shape[1])
     valid = _valid([fused, reference], None if pair is None else pair.pan_valid)
     return Case(
         fill(fused, valid),
-        known,
-        pair.ratio if pair else (known.ratio, known.ratio),
+        used,
+        pair.ratio if pair else (used.ratio, used.ratio),
         reference=None if reference is None else fill(reference, valid),
         pair=pair,
         valid=valid,
     )
 
 
-def _valid(images: list[Array | None], known: Array | None) -> Array | None:
+def _valid(images: list[Array | None], valid: Array | None) -> Array | None:
     """Where every band of every image is a number, [B, 1, H, W]; None where that is everywhere."""
     for image in images:
         if image is not None:
             xp = namespace(image)
             finite = xp.all(xp.isfinite(image), axis=1, keepdims=True)
-            known = finite if known is None else known & finite
-    return None if known is None or bool(namespace(known).all(known)) else known
+            valid = finite if valid is None else valid & finite
+    return None if valid is None or bool(namespace(valid).all(valid)) else valid
 
 
 def _same_kind(fused: Array, other: Array, name: str) -> None:

@@ -54,8 +54,8 @@ def ratio_of(pan: int, ms: int) -> float:
 
 def sensor_of(sensor: str | Sensor | None, bands: int) -> Sensor:
     """The sensor with as many bands as MS has; None is the generic one."""
-    found = sensor if isinstance(sensor, Sensor) else sensors.load(sensor or "generic")
-    return sensors.fit_bands(found, bands)
+    loaded = sensor if isinstance(sensor, Sensor) else sensors.load(sensor or "generic")
+    return sensors.fit_bands(loaded, bands)
 
 
 def is_toolbox(arithmetic: str) -> bool:

@@ -169,7 +169,7 @@ def tile(case: Case, core: tuple[int, int, int, int]) -> Case:
     at = (..., slice(top, top + pair.size[0]), slice(left, left + pair.size[1]))
     valid = None if case.valid is None or case.valid[at].all() else case.valid[at]
     return replace(
-        case, fused=case.fused[at], reference=case.reference[at], pair=pair, valid=valid, core=own, cell=64, made={}
+        case, fused=case.fused[at], reference=case.reference[at], pair=pair, valid=valid, core=own, cell=64, cache={}
     )
 
 
@@ -189,4 +189,4 @@ def test_maps_of_tiles_are_parts_of_the_map(name, whole):
     for core in TILES:
         part = tile(whole, core)
         top, bottom, left, right = core
-        np.testing.assert_allclose(part.own(index.map(part))[0], expected[top:bottom, left:right], 1e-9, 1e-12)
+        np.testing.assert_allclose(part.cropped(index.map(part))[0], expected[top:bottom, left:right], 1e-9, 1e-12)

@@ -88,7 +88,7 @@ def test_the_sheet_shows_pan_ms_and_every_method(scene, tmp_path):
 @pytest.mark.parametrize(("limit", "offset", "shown"), [(256, 0, 128), (96, 16, 96)])
 def test_the_sheet_names_the_pixels_that_it_shows(scene, tmp_path, monkeypatch, limit, offset, shown):
     sheet = {}
-    monkeypatch.setattr(module, "SHOWN", limit)
+    monkeypatch.setattr(module, "PANEL", limit)
     monkeypatch.setattr(
         module.picture, "contact_sheet", lambda crops, titles, *_, **__: sheet.update(crops, titles=titles)
     )

@@ -29,7 +29,8 @@ class Grid:
 @dataclass(frozen=True)
 class Placement:
     """ratio: PAN pixels per MS pixel; phase: centre of MS pixel (0, 0) on the PAN grid, in PAN pixels (both rows,
-    columns). warp: the grid that MS must be resampled to first, None where its own will do. notes: what was assumed."""
+    columns). warp: the grid that MS must be resampled to first, None where that of MS
+    will do. notes: what was assumed."""
 
     ratio: YX
     phase: YX
@@ -42,7 +43,7 @@ def place(pan: Grid, ms: Grid, to_pan_crs: Any = None) -> Placement:
 
     By georeferencing where both files have one. Where either lacks it, or both carry the same dummy one, the
     pixels are assumed to share the outer corner. Grids that are rotated, flipped or in another CRS against PAN are
-    to be warped to PAN's axes at their own resolution; `to_pan_crs(xs, ys)` maps MS's CRS to PAN's.
+    to be warped to PAN's axes at their resolution; `to_pan_crs(xs, ys)` maps MS's CRS to PAN's.
     Raises GeometryError where PAN is coarser than MS or the two do not overlap.
     """
     dummy = pan.transform == ms.transform and pan.size != ms.size
@@ -98,14 +99,14 @@ def _check(ratio: YX, phase: YX, pan: Grid, ms_size: tuple[int, int]) -> None:
 
 
 def _warped(pan: Grid, ms: Grid, to_pan_crs: Any) -> Placement:
-    """A grid along PAN's axes that covers MS with pixels of about its own size."""
+    """A grid along PAN's axes that covers MS with pixels of about its size."""
 
     def to_pan(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         to_ground: Any = ms.transform  # takes arrays, though its types say numbers
         xs, ys = to_ground * (columns, rows)
         if to_pan_crs is not None:
             xs, ys = (np.asarray(v) for v in to_pan_crs(xs, ys))
-        with np.errstate(invalid="ignore"):  # points without coordinates are found below
+        with np.errstate(invalid="ignore"):  # points without coordinates are looked for below
             c, r = ~pan.transform * (xs, ys)
         return r, c
 

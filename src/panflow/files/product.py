@@ -1,6 +1,6 @@
 """Scenes as they are delivered: which files of a folder are PAN and which are MS.
 
-What is known of each product is a row of `LAYOUTS`; reading the files is GDAL's business.
+Every product is a row of `LAYOUTS`; reading the files is GDAL's business.
 """
 
 from __future__ import annotations

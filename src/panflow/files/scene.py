@@ -15,13 +15,13 @@ from panflow.types import YX, Sensor
 class Scene:
     """PAN and MS files, and what is said of them.
 
-    pan: a file; ms: files or `file,band=n` picks; bands: names of the MS bands, where the files do not name them; tags:
-    metadata of the sensor besides those in the files; sensor: a name, a Sensor, or "auto", by the metadata; register:
-    "auto" corrects a confident offset of MS, "off" trusts the georeferencing, "DY,DX" or a pair sets the offset in PAN
-    pixels (rows, columns); nodata: a value that counts as nodata besides what the files declare; arithmetic:
-    "standard", or "toolbox", as the field's MATLAB toolbox computes; mtf: "auto" estimates the MTF gains of the bands
-    and takes the sensor's where the scene does not tell, "sensor" takes these, numbers ("G" or "G,G,...") are taken as
-    they are.
+    pan: a file; ms: files or `file,band=n` picks; bands: names of the MS bands, where the files do not name them;
+    tags: metadata of the sensor besides those in the files; sensor: a name, a Sensor, or "auto", by the metadata;
+    register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, "DY,DX" or a pair sets the
+    offset in PAN pixels (rows, columns); nodata: a value that counts as nodata besides what the files declare;
+    arithmetic: "standard", or "toolbox", as the field's MATLAB toolbox computes; mtf: "auto" estimates the MTF gains
+    of the bands and takes the sensor's where the scene does not show them, "sensor" takes these, numbers ("G" or
+    "G,G,...") are taken as they are.
     """
 
     pan: str

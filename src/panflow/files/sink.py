@@ -193,8 +193,8 @@ class Sink:
                 return
             self._dataset.write(packed, window=window)
             if self.mask:
-                known = np.ones(packed.shape[-2:], bool) if valid is None else valid
-                self._dataset.write_mask(known, window=window)
+                there = np.ones(packed.shape[-2:], bool) if valid is None else valid
+                self._dataset.write_mask(there, window=window)
         except (RasterioError, OSError) as error:
             raise OutputError(f"{self.out} cannot be written on: {reason(error)}; is the disk full?") from None
 

@@ -217,7 +217,7 @@ class Source(Windows):
                 self.tags |= _all_tags(dataset)
                 if layer == self.layers[0]:
                     self.ms_grid, self.ms_nodata = grid_of(dataset), dataset.nodatavals[i]
-                elif not _alike(own := grid_of(dataset), self.ms_grid) and own.located:
+                elif not _alike(grid := grid_of(dataset), self.ms_grid) and grid.located:
                     note = f"{layer.path} lies on another grid than {self.layers[0].path}, and is resampled to that"
                     self.notes = tuple(dict.fromkeys((*self.notes, note)))
         self.ms_dtype = str(np.result_type(*map(np.dtype, dtypes)))

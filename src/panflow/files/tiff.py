@@ -1,6 +1,6 @@
-"""The tiles of a GeoTIFF, compressed where their pixels are computed and put into a file that GDAL has made.
+"""The tiles of a GeoTIFF, compressed where their pixels are computed and put into a file that GDAL has written.
 
-GDAL compresses too, in threads of its own, but takes pixels band by band through its cache. Here it makes a file of
+GDAL compresses too, in its own threads, but takes pixels band by band through its cache. Here it makes a file of
 all that describes the image and no pixels; tiles are appended to it, and where they lie is entered when all are there
 (TIFF 6.0, sections 2, 14 and 15; BigTIFF has wider numbers).
 """
@@ -20,7 +20,7 @@ from zstandard import ZstdCompressor
 from panflow.ops.resample import loops
 
 OFFSETS, COUNTS = 324, 325  # tags of the tables of where tiles lie and how many bytes they have
-_own = threading.local()
+_local = threading.local()
 
 
 class Tile(NamedTuple):
@@ -34,14 +34,14 @@ class Tile(NamedTuple):
 def encode(image: np.ndarray, first: tuple[int, int], side: int, level: int) -> list[Tile]:
     """Integers [C, H, W], whose first pixel begins the tile in a given row and column, as tiles of `side` pixels:
     bands interleaved, horizontal differences (predictor 2), zstd."""
-    if getattr(_own, "level", None) != level:  # kept for the next block: it holds tables of a megabyte
-        _own.level, _own.compressor = level, ZstdCompressor(level=level)
+    if getattr(_local, "level", None) != level:  # kept for the next block: it holds tables of a megabyte
+        _local.level, _local.compressor = level, ZstdCompressor(level=level)
     tiles = []
     for top in range(0, image.shape[1], side):
         for left in range(0, image.shape[2], side):
             pixels = _differences(image[:, top : top + side, left : left + side], side)
             place = first[0] + top // side, first[1] + left // side
-            tiles.append(Tile(*place, _own.compressor.compress(pixels)))
+            tiles.append(Tile(*place, _local.compressor.compress(pixels)))
     return tiles
 
 
@@ -49,18 +49,18 @@ def _differences(image: np.ndarray, side: int) -> np.ndarray:
     """Of every pixel and the one before it in its row, [side, side, C]; zero beyond the image [C, H, W]."""
     bands, height, width = image.shape
     whole = height == width == side
-    found = (np.empty if whole else np.zeros)((side, side, bands), image.dtype)
+    steps = (np.empty if whole else np.zeros)((side, side, bands), image.dtype)
     if loops() and whole:
-        loops().differences(image, found)
-        return found
+        loops().differences(image, steps)
+        return steps
     for c, band in enumerate(image):
-        found[:height, 0, c] = band[:, 0]
-        np.subtract(band[:, 1:], band[:, :-1], out=found[:height, 1:width, c])
-    return found
+        steps[:height, 0, c] = band[:, 0]
+        np.subtract(band[:, 1:], band[:, :-1], out=steps[:height, 1:width, c])
+    return steps
 
 
 class Tiles:
-    """Puts tiles into a little-endian file that GDAL has made without any (SPARSE_OK), of so many across and down."""
+    """Puts tiles into a little-endian file that GDAL has written without any (SPARSE_OK)."""
 
     def __init__(self, path: Path, across: int, down: int):
         self._across, self._file = across, path.open("r+b")

@@ -1,4 +1,4 @@
-"""Images cut into blocks, their moments, and maps made of blocks."""
+"""Images cut into blocks, their moments, and maps of blocks."""
 
 import numpy as np
 

@@ -19,8 +19,8 @@ class Case:
 
     fused [B, C, H, W]; reference [B, C, H, W] or None; pair (PAN and MS) or None; ratio: PAN pixels per MS
     pixel; valid [B, 1, H, W]: the pixels that count, None for all of them; core (rows, columns): the pixels that are
-    the case's own where it is a tile of a scene, and what lies around is context. What several indices need is
-    made once (`once`).
+    the case's where it is a tile of a scene, and what lies around is context. What several indices need is
+    computed once (`once`).
     """
 
     fused: Array
@@ -31,15 +31,15 @@ class Case:
     valid: Array | None = None
     core: tuple[slice, slice] = (slice(None), slice(None))
     cell: int = CELL
-    made: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    cache: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """`make()`, kept under a key."""
-        if key not in self.made:
-            self.made[key] = make()
-        return self.made[key]
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]
 
-    def own(self, image: Array, before: int = 0) -> Array:
+    def cropped(self, image: Array, before: int = 0) -> Array:
         """The core's part of an image [..., H, W], which begins `before` pixels inside the case."""
         if self.core == (slice(None), slice(None)):
             return image
@@ -48,7 +48,7 @@ class Case:
 
     def inner(self) -> Case:
         """The core alone, of fused, reference and valid."""
-        return self._crop(self.own)
+        return self._crop(self.cropped)
 
     def framed(self, local: Array) -> Array:
         """A map [B, n, m] of the core as one of the case, nan around."""
@@ -84,12 +84,12 @@ class Case:
             valid=None if self.valid is None else inside(self.valid),
             pair=None,  # type: ignore[arg-type]
             core=(slice(None), slice(None)),
-            made={},
+            cache={},
         )
 
 
 class Index(Protocol):
-    """A quality index: a frozen dataclass `Index` in a file of its own; its fields are the named variants.
+    """A quality index: a frozen dataclass `Index` in a file; its fields are the named variants.
 
     An index that is a function of means over pixels or blocks also has `parts(case)`, the sums of these by cells of
     the case's core, and `value(means, case)`, [B], so that a scene's value is exact from tiles; `parts` is None for

@@ -90,8 +90,8 @@ def clear(case: Case) -> Array | None:
 
 def _products(case: Case, planes: Array) -> Array:
     """Sums of the products of planes [B, K, H, W] with each other by cells of the core, [cells, B, K, K]."""
-    own, xp = case.own(planes), namespace(planes)
-    flat = [xp.reshape(own[at], (*own.shape[:2], -1)) for at in cells(own.shape, case.cell)]
+    inner, xp = case.cropped(planes), namespace(planes)
+    flat = [xp.reshape(inner[at], (*inner.shape[:2], -1)) for at in cells(inner.shape, case.cell)]
     return xp.stack([part @ part.mT for part in flat])
 
 

@@ -27,7 +27,7 @@ Sides = tuple[tuple[Array, Array | None], tuple[Array, Array | None]]
 def sides(case: Case, variant: str, block: int) -> Sides:
     """(Q [B, n, m, K, K], weights) of the fused side and of the MS side, K = C + 1 planes.
 
-    variant: "toolbox", "paper", "2015" (PAN's own MTF) or "global" (one window, as UniPAN computes it).
+    variant: "toolbox", "paper", "2015" (PAN's MTF) or "global" (one window, as UniPAN computes it).
     """
     if variant == "global":
         return case.once("global sides", lambda: _global_sides(case))
@@ -39,7 +39,7 @@ def sides(case: Case, variant: str, block: int) -> Sides:
 class Change:
     """How far fusion changes Q, averaged over blocks side by side: D_lambda and D_s, which measure it in `distance`.
 
-    Every variant has its own MS side (`sides`).
+    Every variant has an MS side (`sides`).
     """
 
     title: ClassVar[str]
@@ -77,7 +77,7 @@ class Change:
         if self.variant not in ("toolbox", "2015"):
             raise InputError(f"the variant {self.variant!r} has no map: its two sides have no blocks in common")
         (fused, _), (ms, _) = sides(case, self.variant, self.block)
-        local = spread(self.distance(fused - ms), self.block, case.own(case.fused).shape[-2:])
+        local = spread(self.distance(fused - ms), self.block, case.cropped(case.fused).shape[-2:])
         return masked(case.framed(local), case.valid)
 
     def distance(self, difference: Array) -> Array:
@@ -109,8 +109,8 @@ def _ms_side(case: Case, variant: str, block: int) -> tuple[Array, Array | None]
 
 
 def _quality(case: Case, bands: Array, pan: Array, block: int) -> tuple[Array, Array | None]:
-    planes = case.own(namespace(bands).concat([bands, pan], axis=1))
-    return block_quality(planes, None if case.valid is None else case.own(case.valid), block)
+    planes = case.cropped(namespace(bands).concat([bands, pan], axis=1))
+    return block_quality(planes, None if case.valid is None else case.cropped(case.valid), block)
 
 
 def _sums(case: Case, q: Array, weight: Array | None, block: int) -> Sums:

@@ -84,14 +84,14 @@ def _reproject(case: Case, phase: str, year: int) -> Case:
     if phase == "nominal":
         seen = _see(case, case.fused, case.pair.phase, year)
     else:
-        found = case.once("phases", lambda: searched_phases(case))
-        parts = [_see(case, case.fused[b : b + 1], phases, year) for b, phases in enumerate(found)]
+        searched = case.once("phases", lambda: searched_phases(case))
+        parts = [_see(case, case.fused[b : b + 1], phases, year) for b, phases in enumerate(searched)]
         seen = xp.concat(parts, axis=0)
     return replace(coarse_case(case), fused=seen)
 
 
 def coarse_case(case: Case) -> Case:
-    """MS itself as the fused image and as the reference, on its own grid."""
+    """MS itself as the fused image and as the reference, on its grid."""
     cell = max(1, round(case.cell / (case.ratio[0] * case.ratio[1]) ** 0.5))
     ms, core = case.pair.ms, ms_core(case.pair)
     return Case(ms, case.sensor, case.ratio, reference=ms, valid=coarse_valid(case), core=core, cell=cell)
@@ -121,8 +121,8 @@ def coarse_valid(case: Case) -> Array | None:
     """The MS pixels that are valid and have only valid PAN pixels under their MTF, [B, 1, h, w]."""
 
     def find() -> Array | None:
-        clear, known = untouched(case, lambda keep: _see(case, keep, case.pair.phase)), case.pair.ms_valid
-        return known if clear is None else clear if known is None else clear & known
+        clear, there = untouched(case, lambda keep: _see(case, keep, case.pair.phase)), case.pair.ms_valid
+        return there if clear is None else clear if there is None else clear & there
 
     return case.once("coarse valid", find)
 

@@ -1,4 +1,4 @@
-"""Which indices: by name, as named sets of the literature, or as objects with options of their own."""
+"""Which indices: by name, as named sets of the literature, or as objects with options."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ Choice = str | Index | Mapping[str, Any] | Iterable[str | Index] | None
 
 
 def load(name: str, **options: Any) -> Index:
-    """The index of a name, with options of its own (`load("d_rho", half=8)`)."""
+    """The index of a name, with its options (`load("d_rho", half=8)`)."""
     registry.closest("index", name, registry.names("indices"))
     try:
         return registry.get("indices", name).Index(**options)

@@ -11,7 +11,7 @@ def _slice(image: Array, start: int, end: int, axis: int) -> Array:
 def _run(image: Array, size: int, axis: int) -> Array:
     """Sums of `size` consecutive samples along an axis, by doubling.
 
-    Every sum is made of few additions of its own, so nothing accumulates along the image, and a constant run
+    Every sum is made of few additions, so nothing accumulates along the image, and a constant run
     of a power of two sums exactly: its variance is exactly zero.
     """
     length = image.shape[axis] - size + 1
@@ -47,7 +47,7 @@ def local_correlation(a: Array, b: Array, half: int, valid: Array | None = None)
     """The correlation of a and b [..., H, W] around every pixel, in windows of 2 half x 2 half [scarpa2022].
 
     A window reaches from half - 1 pixels before a pixel to half after it. Outside the image there are zeros,
-    which count; invalid pixels do not. Every pixel loses its own window's mean before the products are
+    which count; invalid pixels do not. Every pixel loses the mean of its window before the products are
     summed; where a window is flat the correlation is 0.
     """
     xp = namespace(a)

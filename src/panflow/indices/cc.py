@@ -26,9 +26,9 @@ class Index:
         return evaluate(self, case)
 
     def parts(self, case: Case) -> tuple[Sums, ...]:
-        own = case.inner()
-        x, y = as_float(own.reference, double=True), as_float(own.fused, double=True)
-        return tuple(case.sums(product, own.valid) for product in (x, y, x * x, y * y, x * y))
+        inner = case.inner()
+        x, y = as_float(inner.reference, double=True), as_float(inner.fused, double=True)
+        return tuple(case.sums(product, inner.valid) for product in (x, y, x * x, y * y, x * y))
 
     def value(self, means: Sequence[Array], case: Case) -> Array:
         x, y, xx, yy, xy = means

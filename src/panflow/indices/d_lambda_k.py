@@ -64,4 +64,4 @@ def _filtered(case: Case) -> Case:
         return lowpass(bands, mtf(gain, pair.ratio, precision(bands)))
 
     reference = case.once("ms_up", lambda: ms_up(pair))
-    return replace(case, fused=see(case.fused), reference=reference, valid=untouched(case, see), made={})
+    return replace(case, fused=see(case.fused), reference=reference, valid=untouched(case, see), cache={})

@@ -46,8 +46,8 @@ class Index:
         if self.against == "ms":
             return None
         bands, valid = self._bands(case)
-        valid = None if valid is None else case.own(valid)
-        return (case.sums(case.own(sum(bands) / len(bands)), valid),)
+        valid = None if valid is None else case.cropped(valid)
+        return (case.sums(case.cropped(sum(bands) / len(bands)), valid),)
 
     def value(self, means: Sequence[Array], case: Case) -> Array:
         return means[0][:, 0]

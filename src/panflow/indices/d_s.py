@@ -13,7 +13,7 @@ class Index(Change):
     """Mean over bands of |Q(F_b, P) - Q(E_b, P_L)|, Q averaged over blocks side by side.
 
     variant: "toolbox" (E is MS interpolated, P_L PAN reduced by bicubic interpolation and interpolated back),
-    "paper" (MS and the reduced PAN, in blocks smaller by the ratio), "2015" (P_L is PAN through its own MTF) or
+    "paper" (MS and the reduced PAN, in blocks smaller by the ratio), "2015" (P_L is PAN through its MTF) or
     "global" (UniPAN: one window).
     """
 

@@ -28,7 +28,7 @@ class Index:
 
     def parts(self, case: Case) -> tuple[Sums, ...]:
         """Of the products of F, P and 1 with each other."""
-        xp, planes = namespace(case.fused), case.own(_planes(case))
+        xp, planes = namespace(case.fused), case.cropped(_planes(case))
         total = xp.stack([_products(planes[at]) for at in cells(planes.shape, case.cell)])
         return (Sums(total, total[..., -1:, -1:]),)
 
@@ -41,7 +41,7 @@ class Index:
     def map(self, case: Case) -> Array:
         """The size of what is not explained, in counts."""
         planes, xp = _planes(case), namespace(case.fused)
-        residual = _residual(_products(case.own(planes)))
+        residual = _residual(_products(case.cropped(planes)))
         return masked(xp.abs(xp.sum(residual[:, :, None, None] * planes, axis=1)), case.valid)
 
 

@@ -26,8 +26,8 @@ class Index:
         return evaluate(self, case)
 
     def parts(self, case: Case) -> tuple[Sums, ...]:
-        own = case.inner()
-        return case.sums((own.fused - own.reference) ** 2, own.valid), case.sums(own.reference, own.valid)
+        inner = case.inner()
+        return case.sums((inner.fused - inner.reference) ** 2, inner.valid), case.sums(inner.reference, inner.valid)
 
     def value(self, means: Sequence[Array], case: Case) -> Array:
         error, level = means

@@ -39,8 +39,8 @@ class Index:
         """Of what is left and of the details, band by band."""
         left, details = self._squares(case)
         counted = clear(case)
-        weight = None if counted is None else case.own(counted)
-        return tuple(case.sums(case.own(image), None if weight is None else weight) for image in (left, details))
+        weight = None if counted is None else case.cropped(counted)
+        return tuple(case.sums(case.cropped(image), None if weight is None else weight) for image in (left, details))
 
     def value(self, means: Sequence[Array], case: Case) -> Array:
         xp = namespace(means[0])

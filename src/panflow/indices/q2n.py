@@ -47,9 +47,9 @@ class Index:
         return means[0]
 
     def map(self, case: Case) -> Array:
-        own = case.inner()
-        values, _ = self._blocks(own)
-        local = spread(values, self.shift or self.block, own.fused.shape[-2:])
+        inner = case.inner()
+        values, _ = self._blocks(inner)
+        local = spread(values, self.shift or self.block, inner.fused.shape[-2:])
         return masked(case.framed(local), case.valid)
 
     def _blocks(self, case: Case) -> tuple[Array, Array | None]:

@@ -36,8 +36,8 @@ class Index:
 
     def parts(self, case: Case) -> tuple[Sums, ...]:
         count = self._count(case)
-        weight, unit = (None, count) if case.valid is None else (case.own(count), 1.0)
-        planes = (case.own(self._band(case, b, count)[:, 0]) for b in range(case.fused.shape[1]))
+        weight, unit = (None, count) if case.valid is None else (case.cropped(count), 1.0)
+        planes = (case.cropped(self._band(case, b, count)[:, 0]) for b in range(case.fused.shape[1]))
         bands = [case.sums(plane, weight, unit=unit) for plane in planes]
         return (Sums(sum(band.total for band in bands) / len(bands), bands[0].weight),)
 

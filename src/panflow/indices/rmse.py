@@ -27,8 +27,8 @@ class Index:
         return evaluate(self, case)
 
     def parts(self, case: Case) -> tuple[Sums, ...]:
-        own = case.inner()
-        return (case.sums((own.fused - own.reference) ** 2, own.valid),)
+        inner = case.inner()
+        return (case.sums((inner.fused - inner.reference) ** 2, inner.valid),)
 
     def value(self, means: Sequence[Array], case: Case) -> Array:
         xp = namespace(means[0])

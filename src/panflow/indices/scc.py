@@ -45,13 +45,13 @@ class Index:
         if case.valid is not None:  # gradients that saw an invalid pixel do not count
             spoilt = xp.astype(~case.valid[inside], case.fused.dtype)
             valid = window_sum(margin(spoilt, 1, 1, 1, 1), (3, 3)) == 0
-            valid = case.own(valid, cut)
-        found = []
+            valid = case.cropped(valid, cut)
+        parts = []
         for b in range(case.fused.shape[1]):  # band by band: what is small stays in the cache
             f, g = (self._gradient(image[:, b : b + 1][inside]) for image in (case.fused, case.reference))
-            f, g = case.own(f, cut), case.own(g, cut)
-            found.append(case.sums(xp.concat([f * g, f * f, g * g], axis=1), valid))
-        return (Sums(sum(part.total for part in found), found[0].weight),)
+            f, g = case.cropped(f, cut), case.cropped(g, cut)
+            parts.append(case.sums(xp.concat([f * g, f * f, g * g], axis=1), valid))
+        return (Sums(sum(part.total for part in parts), parts[0].weight),)
 
     def value(self, means: Sequence[Array], case: Case) -> Array:
         xp = namespace(means[0])

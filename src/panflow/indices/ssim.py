@@ -46,8 +46,8 @@ class Index:
 
     def parts(self, case: Case) -> tuple[Sums, ...]:
         values, weight = self._bands(case)
-        weight = None if weight is None else case.own(weight, RADIUS)
-        return (case.sums(case.own(values, RADIUS), weight),)
+        weight = None if weight is None else case.cropped(weight, RADIUS)
+        return (case.sums(case.cropped(values, RADIUS), weight),)
 
     def value(self, means: Sequence[Array], case: Case) -> Array:
         return namespace(means[0]).mean(means[0], axis=1)
@@ -72,7 +72,7 @@ class Index:
 
         peak = peak_of(case, self.peak)
         c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
-        found = []
+        local = []
         for band in range(case.fused.shape[1]):  # one by one, to keep in the cache what is used often
             x, y = case.reference[:, band : band + 1], case.fused[:, band : band + 1]
             level = xp.astype(mean(x, case.valid), x.dtype)[:, :, None, None]
@@ -80,8 +80,8 @@ class Index:
             mx, my = average(x), average(y)
             vx, vy, cov = average(x * x) - mx**2, average(y * y) - my**2, average(x * y) - mx * my
             a, b = mx + level, my + level
-            found.append((2 * a * b + c1) * (2 * cov + c2) / ((a**2 + b**2 + c1) * (vx + vy + c2)))
-        return xp.concat(found, axis=1), None if case.valid is None else case.valid[inside]
+            local.append((2 * a * b + c1) * (2 * cov + c2) / ((a**2 + b**2 + c1) * (vx + vy + c2)))
+        return xp.concat(local, axis=1), None if case.valid is None else case.valid[inside]
 
 
 def _around(image: Array, size: tuple[int, int]) -> Array:

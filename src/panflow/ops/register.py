@@ -34,7 +34,7 @@ PATCH = 20  # MS pixels of structure that count as one independent observation
 @dataclass(frozen=True)
 class Registration:
     """shift (rows, columns) in PAN pixels, to add to the phase of MS; confidence 0..1; r2 at the nominal position
-    and at the shifted one; band_shifts: for every band, its own displacement beyond `shift` (0 where not sure)."""
+    and at the shifted one; band_shifts: the displacement of every band beyond `shift` (0 where not sure)."""
 
     shift: YX = (0.0, 0.0)
     confidence: float = 0.0
@@ -101,8 +101,8 @@ class _Window:
     def pan(self, offset: np.ndarray) -> np.ndarray:
         """PAN's structure where the MS pixels lie when they are moved by an offset (rows, columns), [n]."""
         rows, columns = (x + o for x, o in zip(self.position, offset))
-        found = _sampled(_sampled(self.pan_structure, rows, 0), columns, 1)[self.seen]
-        return found - found.mean()
+        structure = _sampled(_sampled(self.pan_structure, rows, 0), columns, 1)[self.seen]
+        return structure - structure.mean()
 
     def surface(self, moves: np.ndarray) -> np.ndarray:
         """r2 where MS is moved by each of these along rows, and along columns, [rows * columns]."""
@@ -110,11 +110,13 @@ class _Window:
         rows, columns = (x[some] for x in self.position)
         seen = self.seen[some, some]
         lines = [_sampled(self.pan_structure, rows + move, 0, 1) for move in moves]
-        found = np.stack([_sampled(line, columns + move, 1, 1)[seen] for line in lines for move in moves])
-        found -= found.mean(axis=1, keepdims=True)
+        pan = np.stack([_sampled(line, columns + move, 1, 1)[seen] for line in lines for move in moves])
+        pan -= pan.mean(axis=1, keepdims=True)
+
+        # r2 = |Q^T p|^2 / |p|^2, Q an orthonormal basis of the bands
         bands = self.images[:, some, some][:, seen].T
-        explained = ((found @ _basis(bands - bands.mean(axis=0))) ** 2).sum(axis=1)
-        return explained / np.maximum((found**2).sum(axis=1), 1e-300)
+        explained = ((pan @ _basis(bands - bands.mean(axis=0))) ** 2).sum(axis=1)
+        return explained / np.maximum((pan**2).sum(axis=1), 1e-300)
 
     def r2(self, pan: np.ndarray) -> float:
         """Share of PAN's structure that the bands explain."""
@@ -135,13 +137,21 @@ class _Window:
         return self._gradients[near]
 
     def refine(self, offset: np.ndarray, steps: int = 4) -> np.ndarray | None:
-        """The offset of this window alone, from a start within a pixel; None where it runs away."""
+        """The offset of this window alone, from a start within a pixel; None where it runs away.
+
+        Gauss-Newton: PAN near an offset o is p(o + d) = p(o) + G d, with G = [dp/dy, dp/dx]. Where o + d is right, the
+        bands M explain it, p(o) + G d = M w; so w and d are the least-squares solution of [M, -G] [w; d] = p(o).
+        """
         start = offset
         for _ in range(steps):
             design = np.concatenate([self.bands, -self.gradients(offset)], axis=1)
+
+            # columns of one size, so that the cut-off of small singular values means the same for bands and gradients
             scale = np.sqrt(np.mean(design**2, axis=0))
             scale[scale == 0] = 1
-            move = (np.linalg.lstsq(design / scale, self.pan(offset), rcond=1e-8)[0] / scale)[-2:]
+            solution = np.linalg.lstsq(design / scale, self.pan(offset), rcond=1e-8)[0] / scale
+
+            move = solution[-2:]
             offset = offset + np.clip(move, -1, 1)
             if np.abs(offset - start).max() > 2.5:
                 return None
@@ -181,23 +191,24 @@ def register(windows: Iterable[Pair], *, per_band: bool = True, each: Callable[.
     if not gathered.confident:
         return result
     shift = (gathered.shift[0] + float(mean[0]), gathered.shift[1] + float(mean[1]))
-    own = tuple((float(y), float(x)) for y, x in moves - mean)
-    return replace(gathered, shift=shift, band_shifts=own, r2_before=nominal)
+    beyond = tuple((float(y), float(x)) for y, x in moves - mean)
+    return replace(gathered, shift=shift, band_shifts=beyond, r2_before=nominal)
 
 
 def _consensus(windows: list[_Window], weight: np.ndarray, start: np.ndarray, each: Callable) -> Registration:
     """What the windows, each refined from a common start, agree on; one that runs away disagrees by its weight."""
-    found = [(w, o) for w, o in zip(windows, each(lambda w: w.refine(start), windows)) if o is not None]
-    lost = sum(v for w, v in zip(windows, weight) if all(w is not kept for kept, _ in found))
-    if not found:
+    kept = [(w, o) for w, o in zip(windows, each(lambda w: w.refine(start), windows)) if o is not None]
+    lost = sum(v for w, v in zip(windows, weight) if all(w is not one for one, _ in kept))
+    if not kept:
         return Registration(windows=len(windows))
-    offsets = np.array([o for _, o in found])
-    own = np.maximum([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in found], 1e-12)
-    shift = _weighted_median(offsets, own)
-    agree = float((np.abs(offsets - shift).max(axis=1) < AGREE) @ own / (own.sum() + lost))
-    fits = [w.r2(w.pan(shift)) for w, _ in found]
-    after = float(np.average(fits, weights=own))
-    common = float(np.average([w.beyond_chance(fit) for (w, _), fit in zip(found, fits)], weights=own))
+    offsets = np.array([o for _, o in kept])
+    weights = np.maximum([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in kept], 1e-12)
+    shift = _weighted_median(offsets, weights)
+    agree = float((np.abs(offsets - shift).max(axis=1) < AGREE) @ weights / (weights.sum() + lost))
+
+    fits = [w.r2(w.pan(shift)) for w, _ in kept]
+    after = float(np.average(fits, weights=weights))
+    common = float(np.average([w.beyond_chance(fit) for (w, _), fit in zip(kept, fits)], weights=weights))
     confidence = agree * min(1.0, common / 0.6) if np.abs(shift).max() <= SEARCH + 0.5 else 0.0
     return Registration((float(shift[0]), float(shift[1])), confidence, r2_after=after, windows=len(windows))
 
@@ -208,8 +219,9 @@ def _structure(image: np.ndarray, valid: np.ndarray, size: list[float]) -> np.nd
     mean = _local_mean(image * valid, width)
     if not valid.all():
         mean /= np.maximum(_local_mean(valid, width), 1e-6)
-    found = image - mean
-    return np.where(np.abs(found) > 1e-9 * np.abs(image).max(), found, 0.0)  # what running sums leave of a flat image
+    structure = image - mean
+    least = 1e-9 * np.abs(image).max()  # what running sums leave of a flat image
+    return np.where(np.abs(structure) > least, structure, 0.0)
 
 
 def _local_mean(image: np.ndarray, width: list[int]) -> np.ndarray:

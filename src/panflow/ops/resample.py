@@ -231,7 +231,7 @@ def _strips(image: np.ndarray, pair: Pair) -> Callable[[int, int], np.ndarray]:
 
 
 def ms_aligned(pair: Pair) -> Array:
-    """MS on its own grid with all bands brought to the pair's common phase, [B, C, h, w]."""
+    """MS on its grid with all bands brought to the pair's common phase, [B, C, h, w]."""
     if len(set(pair.phase)) == 1:
         return pair.ms
     common = pair.common_phase

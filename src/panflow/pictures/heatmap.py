@@ -1,4 +1,4 @@
-"""Where an index is good and where not: a map in colours, with a bar that tells their values."""
+"""Where an index is good and where not: a map in colours, with a bar of their values."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ PERCENT = (2.0, 98.0)
 def heatmap(values: np.ndarray, title: str, out_png: Path | str | Output) -> None:
     """A PNG of a map [H, W], nan in grey; the colours span its 2nd to 98th percentile. Raises OutputError."""
     small = _reduced(values)
-    known = small[np.isfinite(small)]
-    low, high = np.percentile(known, PERCENT) if known.size else (0.0, 1.0)
+    numbers = small[np.isfinite(small)]
+    low, high = np.percentile(numbers, PERCENT) if numbers.size else (0.0, 1.0)
     high = high if high > low else low + 1
     pixels = colors((small - low) / (high - low))
     pixels[~np.isfinite(small)] = EMPTY
-    shown = Image.fromarray(pixels)
-    factor = max(1, 256 // max(shown.size))
-    shown = shown.resize((shown.width * factor, shown.height * factor), Image.Resampling.NEAREST)
+    panel = Image.fromarray(pixels)
+    factor = max(1, 256 // max(panel.size))
+    panel = panel.resize((panel.width * factor, panel.height * factor), Image.Resampling.NEAREST)
     font = ImageFont.load_default(TEXT)
     labels = [f"{v:.4g}" for v in np.linspace(high, low, TICKS)]
     line, side = TEXT + GAP, BAR + GAP // 2 + ceil(max(map(font.getlength, labels)))
-    height = max(shown.height, TICKS * line)
-    width = max(shown.width + side + 3 * GAP, ceil(font.getlength(title)) + 2 * GAP)
+    height = max(panel.height, TICKS * line)
+    width = max(panel.width + side + 3 * GAP, ceil(font.getlength(title)) + 2 * GAP)
     picture = Image.new("RGB", (width, height + line + GAP), PAPER)
     draw = ImageDraw.Draw(picture)
     draw.text((GAP, GAP / 2), title, INK, font, "la")
-    picture.paste(shown, (GAP, line))
-    left = shown.width + 2 * GAP
+    picture.paste(panel, (GAP, line))
+    left = panel.width + 2 * GAP
     ramp = np.repeat(colors(np.linspace(1, 0, height))[:, None], BAR, axis=1)
     picture.paste(Image.fromarray(ramp), (left, line))
     for label, share in zip(labels, np.linspace(0, 1, TICKS)):
@@ -57,15 +57,15 @@ def colors(unit: np.ndarray) -> np.ndarray:
 
 
 def _reduced(values: np.ndarray) -> np.ndarray:
-    """The map with at most LONGEST pixels a side, each the mean of what is known of its part; read strip by strip."""
+    """The map with at most LONGEST pixels a side, each the mean of the numbers of its part; read strip by strip."""
     step = ceil(max(values.shape) / LONGEST)
     if step == 1:
         return np.asarray(values, dtype=float)
     rows, columns = (range(0, n, step) for n in values.shape)
-    found = np.full((len(rows), len(columns)), np.nan)
+    coarse = np.full((len(rows), len(columns)), np.nan)
     for i, top in enumerate(rows):
         strip = np.asarray(values[top : top + step], dtype=float)
-        known = np.isfinite(strip)
-        total, count = (np.add.reduceat(x.sum(axis=0), columns) for x in (np.where(known, strip, 0), known))
-        found[i] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return found
+        there = np.isfinite(strip)
+        total, count = (np.add.reduceat(x.sum(axis=0), columns) for x in (np.where(there, strip, 0), there))
+        coarse[i] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return coarse

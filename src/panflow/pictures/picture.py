@@ -24,14 +24,14 @@ def limits(images: Sequence[np.ndarray], percent: tuple[float, float] = PERCENT)
     The median over the images of each one's percentiles: a single image with wild values changes nothing for the
     others. Images without a valid pixel have no say; where none has one, limits are 0 and 1.
     """
-    found = []
+    percentiles = []
     for image in images:
         bands = [band[np.isfinite(band)] for band in image.reshape(len(image), -1)]
         if all(band.size for band in bands):
-            found.append([np.percentile(band, percent) for band in bands])
-    if not found:
+            percentiles.append([np.percentile(band, percent) for band in bands])
+    if not percentiles:
         return np.tile([0.0, 1.0], (len(images[0]), 1))
-    low, high = np.moveaxis(np.median(found, axis=0), -1, 0)
+    low, high = np.moveaxis(np.median(percentiles, axis=0), -1, 0)
     return np.stack([low, np.where(high > low, high, low + 1)], axis=-1)
 
 
@@ -44,13 +44,13 @@ def stretch(image: np.ndarray, limits: np.ndarray, gamma: float = 1.0) -> np.nda
 
 def panel(image: np.ndarray, limits: np.ndarray, size: int, gamma: float = 1.0) -> Image.Image:
     """The stretched image, enlarged by the whole factor that fits `size`, over a checkerboard where it is nodata."""
-    shown = np.broadcast_to(stretch(image, limits, gamma), (3, *image.shape[1:]))
+    pixels = np.broadcast_to(stretch(image, limits, gamma), (3, *image.shape[1:]))
     empty = ~np.isfinite(image).any(axis=0)
     factor = max(1, size // max(image.shape[1:]))
-    shown, empty = (np.kron(plane, np.ones((factor, factor), plane.dtype)) for plane in (shown, empty))
+    pixels, empty = (np.kron(plane, np.ones((factor, factor), plane.dtype)) for plane in (pixels, empty))
     y, x = np.indices(empty.shape)
     checker = np.where((y // 8 + x // 8) % 2, 225, 190).astype(np.uint8)
-    return Image.fromarray(np.moveaxis(np.where(empty, checker, shown), 0, -1).copy())
+    return Image.fromarray(np.moveaxis(np.where(empty, checker, pixels), 0, -1).copy())
 
 
 def sheet(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], titles: Sequence[str]) -> Image.Image:

@@ -20,12 +20,12 @@ def look(case: Case) -> Parts:
     """Sums at MS scale, over the MS pixels of the case's core: of the squared residual and of MS by band, then of
     every normalised difference's change, its square, and its value in MS."""
     seen = reprojected(case, "nominal")  # the filter has unit sum: a flat image leaves no residual
-    own = seen.inner()
-    parts = [seen.sums((own.fused - own.reference) ** 2, own.valid), seen.sums(own.reference, own.valid)]
+    inner = seen.inner()
+    parts = [seen.sums((inner.fused - inner.reference) ** 2, inner.valid), seen.sums(inner.reference, inner.valid)]
     for a, b in _bands(case).values():
-        before, after = (ratio(x[:, a] - x[:, b], x[:, a] + x[:, b], 0.0) for x in (own.reference, own.fused))
+        before, after = (ratio(x[:, a] - x[:, b], x[:, a] + x[:, b], 0.0) for x in (inner.reference, inner.fused))
         planes = np.stack([after - before, (after - before) ** 2, before], axis=1)
-        parts.append(seen.sums(planes, own.valid))
+        parts.append(seen.sums(planes, inner.valid))
     return tuple(parts)
 
 
@@ -44,8 +44,8 @@ def consistency(parts: Parts, names: Sequence[str]) -> list[dict[str, Any]]:
 
 def drift(parts: Parts, facts: Case) -> dict[str, dict[str, float]]:
     """Of every normalised difference: mean and root mean square of its change, and its mean in MS."""
-    found = {}
+    changes = {}
     for key, part in zip(_bands(facts), parts[2:]):
         mean, square, level = part.mean[0]
-        found[key] = {"mean": float(mean), "rms": float(np.sqrt(square)), "ms": float(level)}
-    return found
+        changes[key] = {"mean": float(mean), "rms": float(np.sqrt(square)), "ms": float(level)}
+    return changes

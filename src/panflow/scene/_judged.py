@@ -72,12 +72,12 @@ class Judged:
         return Case(None, self.sensor, self.ratio)
 
     def case(self, core: Core, halo: int) -> tuple[Case, np.ndarray]:
-        """The case of a window with `halo` pixels of context, in float64, and counts of the window's own pixels.
+        """The case of a window with `halo` pixels of context, in float64, and counts of the window's pixels.
 
         Counts: pixels that some file lacks, that the fused file lacks, and that are at a limit of its type.
         """
         outer = grown(core, halo, self.size)
-        own = slice(core[0] - outer[0], core[1] - outer[0]), slice(core[2] - outer[2], core[3] - outer[2])
+        inside = slice(core[0] - outer[0], core[1] - outer[0]), slice(core[2] - outer[2], core[3] - outer[2])
         fused, fused_valid = self.fused.read(outer)
         valid, reference, pair = fused_valid, None, None
         if self.reference:
@@ -89,7 +89,7 @@ class Judged:
             if pair.pan_valid is not None:
                 valid = valid & pair.pan_valid[0, 0]
         at_limit = self.fused.clipped(fused) & fused_valid
-        counts = np.array([(~valid)[own].sum(), (~fused_valid)[own].sum(), at_limit[own].sum()])
-        known = None if valid.all() else valid[None, None]
-        images = [None if x is None else fill(x[None].astype(np.float64), known) for x in (fused, reference)]
-        return Case(images[0], self.sensor, self.ratio, images[1], pair, known, own), counts  # type: ignore[arg-type]
+        counts = np.array([(~valid)[inside].sum(), (~fused_valid)[inside].sum(), at_limit[inside].sum()])
+        mask = None if valid.all() else valid[None, None]
+        images = [None if x is None else fill(x[None].astype(np.float64), mask) for x in (fused, reference)]
+        return Case(images[0], self.sensor, self.ratio, images[1], pair, mask, inside), counts  # type: ignore[arg-type]

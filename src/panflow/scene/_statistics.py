@@ -39,8 +39,8 @@ class Statistic:
         parts = index.parts(case) if hasattr(index, "parts") else None
         if parts is not None:
             return cls(index, parts, True)
-        height, width = case.own(case.fused).shape[-2:]
-        count = np.array([[height * width if case.valid is None else case.own(case.valid).sum()]], dtype=float)
+        height, width = case.cropped(case.fused).shape[-2:]
+        count = np.array([[height * width if case.valid is None else case.cropped(case.valid).sum()]], dtype=float)
         return cls(index, (Sums(np.where(count > 0, index(case) * count, 0.0), count),), False)
 
     @staticmethod
@@ -66,12 +66,13 @@ class Statistic:
         n = int(full.sum())
         if n < CELLS:
             return None
-        rng, found = np.random.default_rng(0), []
+        rng = np.random.default_rng(0)
+        draws = []
         for _ in range(DRAWS // CHUNK):
             times = rng.multinomial(n, np.full(n, 1 / n), size=CHUNK).astype(float)
             drawn = [Sums(*(np.tensordot(times, x[full][:, 0], 1)[None] for x in part)) for part in self.parts]
-            found.append(self._value([part.mean for part in drawn], facts))
-        values = np.concatenate(found)
+            draws.append(self._value([part.mean for part in drawn], facts))
+        values = np.concatenate(draws)
         values = values[np.isfinite(values)]
         if not values.size:
             return None

@@ -53,11 +53,11 @@ Tile = tuple[np.ndarray, dict[str, Statistic], Parts]  # pixels counted, indices
 
 @dataclass
 class Assessment:
-    """What is known of a fused file.
+    """The quality of a fused file.
 
     indices, and intervals: 95 %, by bootstrap over cells of 256 pixels, where there are enough of them; notes: how an
     index was computed where not on the scene as a whole; consistency: for every band, the fused image seen by the MS
-    sensor against MS (RMSE in counts, and relative to the band's mean); drift: of NDVI and NDWI against MS's own, at
+    sensor against MS (RMSE in counts, and relative to the band's mean); drift: of NDVI and NDWI against those of MS, at
     MS scale; nodata_pixels: those that one of the files lacks, fused_nodata_pixels: that the fused file lacks,
     clipped_pixels: that are at a limit of its type; shift_pixels: of MS against its georeferencing, in PAN pixels;
     mtf_gains, mtf_source, mtf_confidence: as in `Report`; maps: the files written.
@@ -271,7 +271,7 @@ class _Maps:
             if not (fine or whole):
                 continue
             top, _, left, _ = core if fine else (0, 0, 0, 0)
-            part = np.ascontiguousarray(case.own(local) if fine else local, dtype="<f4")
+            part = np.ascontiguousarray(case.cropped(local) if fine else local, dtype="<f4")
             try:
                 with self._lock:
                     self._write(label, self._outputs[2 * place], part, (top, left), size if fine else local.shape)

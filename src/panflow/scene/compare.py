@@ -43,16 +43,16 @@ FULL = ("detail_gain", "detail_correlation", "fine_colour", "r_ergas", "d_lambda
 REDUCED = ("sam", "ergas", "q2n", "scc")
 WHOLE = 256  # pixels of context for methods that would like to see the whole image
 REACH = 3  # MS pixels that reducing PAN looks at
-SHOWN = 256  # pixels of a crop's middle on the contact sheet
+PANEL = 256  # pixels of a crop's middle on the contact sheet
 COLUMNS = 6  # methods a sheet
-KNOWN = 0.9  # of a crop's pixels
+VALID = 0.9  # of the pixels of a crop
 
 
 @dataclass(frozen=True)
 class Score:
     """One method: full and reduced: every index's mean over the crops; crops: its values on each; fit_seconds: what
     learning the scene took; seconds: a million PAN pixels; memory: MiB beyond what was in use, None where the system
-    does not tell; failed: why there is no result."""
+    does not count it; failed: why there is no result."""
 
     method: str
     full: dict[str, float] = field(default_factory=dict)
@@ -160,20 +160,20 @@ def pick(source: Source, count: int, side: int) -> list[tuple[Core, str]]:
     scale = min(1.0, OVERVIEW / max(source.size))
     shape = max(1, round(height * scale)), max(1, round(width * scale))
     with open_dataset(source.pan_path, "PAN") as dataset:
-        own = grid_of(dataset)
-        target = Grid(own.transform * Affine.scale(width / shape[1], height / shape[0]), own.crs, shape)
-        overview = _window.read(dataset, [1], own, target)[0]
+        grid = grid_of(dataset)
+        target = Grid(grid.transform * Affine.scale(width / shape[1], height / shape[0]), grid.crs, shape)
+        overview = _window.read(dataset, [1], grid, target)[0]
     cores = [(y, y + side, x, x + side) for y, x in details(overview, source.size, side, height * width)]
-    known = [core for core in cores if _known(source.read(core, 0)) >= KNOWN]
-    if not known:
+    places = [core for core in cores if _valid_share(source.read(core, 0)) >= VALID]
+    if not places:
         raise InputError(f"no crop of {side} x {side} PAN pixels has data and texture: give a smaller --side")
-    ranks = sorted({round(k) for k in np.linspace(0, len(known) - 1, count)}, reverse=True)
+    ranks = sorted({round(k) for k in np.linspace(0, len(places) - 1, count)}, reverse=True)
     middle = {ranks[len(ranks) // 2]: "median texture"} if len(ranks) % 2 else {}
     words = middle | {ranks[0]: "least textured", ranks[-1]: "most textured"}
-    return [(known[k], words.get(k, f"texture {len(known) - k} of {len(known)}")) for k in ranks]
+    return [(places[k], words.get(k, f"texture {len(places) - k} of {len(places)}")) for k in ranks]
 
 
-def _known(pair: Pair) -> float:
+def _valid_share(pair: Pair) -> float:
     return 1.0 if pair.pan_valid is None else float(np.mean(pair.pan_valid))
 
 
@@ -205,8 +205,8 @@ def _full(source: Source, blocks: list[Core], cores: list[Core], halo: int) -> _
 
     def judge(fused: np.ndarray, k: int) -> dict[str, float]:
         pair = alone[k]
-        own = fused[(..., *pan_core(crops[k]))]
-        case = Case(own, pair.sensor, pair.ratio, None, pair, pair.pan_valid, pan_core(pair))
+        inner = fused[(..., *pan_core(crops[k]))]
+        case = Case(inner, pair.sensor, pair.ratio, None, pair, pair.pan_valid, pan_core(pair))
         return _values(_double(case), FULL)
 
     return _Bench([source.read(core, halo) for core in blocks], crops, judge)
@@ -226,7 +226,7 @@ def _reduced(source: Source, blocks: list[Core], cores: list[Core], halo: int) -
 
 
 def _wald(source: Source, core: Core, around: int) -> Pair:
-    """The reduced pair of a window, whose own pixels are those of MS that are centred in it.
+    """The reduced pair of a window, whose core is those of MS that are centred in it.
 
     It begins at a multiple of the ratio, so that the reduced scene is sampled where `degrade_file` does it.
     """
@@ -240,9 +240,10 @@ def _wald(source: Source, core: Core, around: int) -> Pair:
         ms_valid=None if pair.ms_valid is None else pair.ms_valid[..., top:, left:],
         phase=tuple((y + top * pair.ratio[0], x + left * pair.ratio[1]) for y, x in pair.phase),
     )
-    reduced, own = wald(pair), ms_core(pair)
+    reduced = wald(pair)
+    inside = ms_core(pair)
     reduced = with_validity(reduced, reduced.pan_valid, reduced.ms_valid)  # as it is when read from files
-    rows, columns = (slice(*s.indices(n)[:2]) for s, n in zip(own, reduced.size))
+    rows, columns = (slice(*s.indices(n)[:2]) for s, n in zip(inside, reduced.size))
     return replace(reduced, core=(rows.start, rows.stop, columns.start, columns.stop))
 
 
@@ -268,11 +269,12 @@ def _sheets(
     chosen: list[tuple[Core, str]],
 ) -> list[str]:
     """Contact sheets: the middles of the crops in rows; PAN, MS interpolated and methods in columns."""
-    color, own = list(composite(source.sensor.bands)), [pan_core(pair) for pair in full.crops]
+    color = list(composite(source.sensor.bands))
+    cores = [pan_core(pair) for pair in full.crops]
     middles = [_middle(core) for core, _ in chosen]
     first = {
-        "PAN": [pair.pan[0][(..., *at)] for pair, at in zip(full.crops, own)],
-        "MS, interpolated": [ms_up(pair)[0, color][(..., *at)] for pair, at in zip(full.crops, own)],
+        "PAN": [pair.pan[0][(..., *at)] for pair, at in zip(full.crops, cores)],
+        "MS, interpolated": [ms_up(pair)[0, color][(..., *at)] for pair, at in zip(full.crops, cores)],
     }
     titles = [f"{title}: {b - t} x {r - l} PAN pixels from row {t}, column {l}"
               for (t, b, l, r), (_, title) in zip(middles, chosen)]  # fmt: skip
@@ -280,20 +282,20 @@ def _sheets(
     for k in range(0, len(names), COLUMNS):
         columns = first | {name: [image[color] for image in images[name]] for name in names[k : k + COLUMNS]}
         path = files[k // COLUMNS]
-        shown = {
+        panels = {
             name: [_cut(image, core, middle) for image, (core, _), middle in zip(row, chosen, middles)]
             for name, row in columns.items()
         }
-        picture.contact_sheet(shown, titles, path, SHOWN, gamma=GAMMA)
+        picture.contact_sheet(panels, titles, path, PANEL, gamma=GAMMA)
         written.append(path.out)
     return written
 
 
 def _middle(core: Core) -> Core:
-    """The middle of a crop that its sheet shows, SHOWN pixels a side where it is larger."""
+    """The middle of a crop that its sheet shows, PANEL pixels a side where it is larger."""
     top, bottom, left, right = core
-    y, x = (max(0, (n - SHOWN) // 2) for n in (bottom - top, right - left))
-    return top + y, min(bottom, top + y + SHOWN), left + x, min(right, left + x + SHOWN)
+    y, x = (max(0, (n - PANEL) // 2) for n in (bottom - top, right - left))
+    return top + y, min(bottom, top + y + PANEL), left + x, min(right, left + x + PANEL)
 
 
 def _cut(image: np.ndarray, core: Core, inner: Core) -> np.ndarray:

@@ -62,7 +62,7 @@ def degrade_file(
 ) -> Reduced:
     """Write pan.tif, ms.tif and reference.tif, float32 with nan for nodata, into a folder.
 
-    The reference is MS as it is, on its own grid, bands brought together where the files' differ; PAN is reduced to
+    The reference is MS as it is, on its grid, bands brought together where the files' differ; PAN is reduced to
     that grid, and MS by the ratio through the sensor's MTF, as `panflow.degrade` does. Arguments as for
     `sharpen_file`. Raises InputError, GeometryError, UnknownName, OutputError.
     """
@@ -91,7 +91,7 @@ def degrade_file(
         (y, x), (ry, rx) = reduced.common_phase, reduced.ratio
         grid = source.placement.warp or source.ms_grid
         fine = grid.transform * Affine.translation(column, row)
-        # the corner of MS pixel (0, 0) lies half a pixel of its own before its centre
+        # the corner of MS pixel (0, 0) lies half of that pixel before its centre
         coarse = fine * Affine.translation(x + 0.5 - rx / 2, y + 0.5 - ry / 2) * Affine.scale(rx, ry)
         written = {
             "pan.tif": (reduced.pan, reduced.pan_valid, fine, ["pan"]),
@@ -103,7 +103,7 @@ def degrade_file(
     warnings = [*ready.notes, *source.seen, *(note for each in outputs for note in each.notes)]
     gains = ready.mtf
     if not grid.located and (y, x) != ((ry - 1) / 2, (rx - 1) / 2):
-        warnings.append(f"without georeferencing the files cannot tell the phase, which is {y:.3f}, {x:.3f} PAN pixels")
+        warnings.append(f"without georeferencing the files cannot say the phase, which is {y:.3f}, {x:.3f} PAN pixels")
     return Reduced(
         files={name.removesuffix(".tif"): str(folder / name) for name in NAMES},
         size=reduced.size,
@@ -124,7 +124,7 @@ def _covered(source: Source) -> tuple[Pair, tuple[int, int]]:
     """The scene in float64 with the MS pixels that are centred on PAN, and where the first of them lies in MS."""
     pair = doubled(source.whole())
     rows, columns = ms_core(pair)
-    # reading began at some MS pixel; the phases tell which
+    # reading began at some MS pixel; the phases say which
     begin = [round((a - b) / r) for a, b, r in zip(pair.phase[0], source.phase[0], pair.ratio)]
     top, left = (s.indices(n)[0] for s, n in zip((rows, columns), pair.ms_size))
     cut = replace(

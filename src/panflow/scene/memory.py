@@ -47,7 +47,7 @@ class Peak:
 
 def _status(name: str) -> float:
     """MiB of a line of the process's status."""
-    found = re.search(rf"{name}:\s+(\d+) kB", (PROCESS / "status").read_text())
-    if found is None:
-        raise OSError(f"the system does not tell {name}")
-    return int(found[1]) / 1024
+    line = re.search(rf"{name}:\s+(\d+) kB", (PROCESS / "status").read_text())
+    if line is None:
+        raise OSError(f"the system does not report {name}")
+    return int(line[1]) / 1024

@@ -1,4 +1,4 @@
-"""A scene's files made ready: opened, the sensor recognised, MS registered, and all that a user should know of it."""
+"""A scene's files, opened, the sensor recognised, MS registered, and all that a user should know of it."""
 
 from __future__ import annotations
 

@@ -36,13 +36,13 @@ def _compose(view: View, size: tuple[int, int], count: int, gamma: float, names:
     whole: Box = (0, 0, *size)
     overview = view(COLUMNS[0], whole, _within(size, OVERVIEW))
     small = _within(size, PANEL)
-    shown = [view(column, whole, small) for column in COLUMNS]
-    color = picture.limits(shown[1:])
-    scales = [picture.limits(shown[:1]), color, color]
+    whole_row = [view(column, whole, small) for column in COLUMNS]
+    color = picture.limits(whole_row[1:])
+    scales = [picture.limits(whole_row[:1]), color, color]
     side = PANEL // ZOOM
-    found = details(overview[0], size, side, count) if side < max(size) else []  # else all is shown enlarged already
-    boxes = [(y, x, min(side, size[0] - y), min(side, size[1] - x)) for y, x in found]
-    rows = [shown, *([view(column, box, box[2:]) for column in COLUMNS] for box in boxes)]
+    corners = details(overview[0], size, side, count) if side < max(size) else []  # else all is enlarged already
+    boxes = [(y, x, min(side, size[0] - y), min(side, size[1] - x)) for y, x in corners]
+    rows = [whole_row, *([view(column, box, box[2:]) for column in COLUMNS] for box in boxes)]
     percent = 100 * small[0] / size[0]
     titles = [f"the scene, {size[0]} x {size[1]} PAN pixels" + (f", shown at {percent:.3g} %" if percent < 100 else "")]
     titles += [f"{h} x {w} PAN pixels from row {y}, column {x}" for y, x, h, w in boxes]
@@ -113,7 +113,7 @@ def _reduce(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def _colors(source: Source) -> tuple[int, ...]:
     """As `composite`, but without names the files' colour interpretation goes before what the sensor's bands would be.
 
-    Three bands without either are red, green, blue, as ready-made composites are, whatever the sensor's order.
+    Three bands without either are red, green, blue, as composites are, whatever the sensor's order.
     """
     if not any(source.names):
         meanings = [color.name for color in source.colors]
@@ -139,7 +139,7 @@ def quicklook_file(
     """The picture of `quicklook` as a PNG, from files of any size and any tool's result, in bounded memory.
 
     ms_specs: files or `file,band=n`; shift: the offset of MS in PAN pixels (rows, columns) that was corrected. All is
-    shown on the fused image's grid, by georeferencing, or with shared outer corners where a file has none. Counts are
+    drawn on the fused image's grid, by georeferencing, or with shared outer corners where a file has none. Counts are
     scaled by the files' scale and offset. Raises InputError where a file cannot be read, OutputError where the PNG
     cannot be written.
     """
@@ -159,7 +159,7 @@ def quicklook_file(
         files = {path: stack.enter_context(open_dataset(path, role)) for path, role in roles.items()}
         base = files[str(fused_path)]
         bands = [i for i, meaning in zip(base.indexes, base.colorinterp) if meaning != ColorInterp.alpha]
-        if len(bands) != source.bands:  # another tool's choice of bands: their names tell, or they are red, green, blue
+        if len(bands) != source.bands:  # another tool's choice of bands: by their names, or they are red, green, blue
             names = [base.descriptions[i - 1] or "" for i in bands]
             last = composite(sensors.fit_bands(sensors.load("generic"), len(bands), names).bands)
         layers = (
@@ -169,7 +169,7 @@ def quicklook_file(
         )
         columns = dict(zip(COLUMNS, layers))
         anchor = grid_of(base)
-        own = {path: _window.placed(file, anchor) for path, file in files.items()}
+        grids = {path: _window.placed(file, anchor) for path, file in files.items()}
 
         def view(column: str, box: Box, shape: tuple[int, int]) -> np.ndarray:
             y, x, h, w = box
@@ -177,6 +177,6 @@ def quicklook_file(
             corner = anchor.transform * Affine.translation(x - dx, y - dy)
             target = Grid(corner * Affine.scale(w / shape[1], h / shape[0]), anchor.crs, shape)
             runs = [(path, [layer.band for layer in run]) for path, run in groupby(columns[column], lambda x: x.path)]
-            return np.concatenate([_window.read(files[path], picks, own[path], target) for path, picks in runs])
+            return np.concatenate([_window.read(files[path], picks, grids[path], target) for path, picks in runs])
 
         picture.save(_compose(view, anchor.size, count, gamma, [*COLUMNS[:2], name]), out_png)

@@ -1,4 +1,4 @@
-"""What a run tells: the summary that the console prints and `--json` writes."""
+"""A run in numbers: the summary that the console prints and `--json` writes."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def _mean(phase: tuple[YX, ...]) -> YX:
 
 
 def _provenance(scene: Scene, ready: Opened, method: str) -> dict[str, str]:
-    """Tags that tell what the result was computed from, and how."""
+    """Tags that say what the result was computed from, and how."""
     source, shift = ready.source, ", ".join(f"{v:+.3f}" for v in ready.offset.shift)
     tags = {
         "TIFFTAG_SOFTWARE": f"panflow {__version__}",
