@@ -11,7 +11,7 @@ from panflow.arrays import like, namespace, to_numpy
 from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, modulation, per_band
 from panflow.ops import kernels
 from panflow.ops.kernels import Separable, separate
-from panflow.ops.moments import pan_core
+from panflow.ops.moments import each, pan_core
 from panflow.ops.resample import lowpass, ms_up
 from panflow.types import YX, Array, Pair, Sharpener
 
@@ -52,9 +52,8 @@ class Method(Sharpener):
         return max(2 * reach(ratio), interpolation_halo(ratio))
 
     def fit(self, scene: Iterable[Pair]) -> Self:
-        each = getattr(scene, "each", lambda function: map(function, scene))
         total: _Products | None = None
-        for part in each(_products):
+        for part in each(scene, _products):
             total = part if total is None else total + part
         if total is None:
             raise ValueError("a scene has at least one pair")
@@ -97,8 +96,14 @@ class _Products:
     reference: Array
 
     def __add__(self, other: "_Products") -> "_Products":
-        names = ("count", "pan", "pan_sum", "cross", "bands")
-        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in names})
+        return replace(
+            self,
+            count=self.count + other.count,
+            pan=self.pan + other.pan,
+            pan_sum=self.pan_sum + other.pan_sum,
+            cross=self.cross + other.cross,
+            bands=self.bands + other.bands,
+        )
 
 
 def _products(pair: Pair) -> _Products:

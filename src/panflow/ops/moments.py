@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil
+from typing import TypeVar
 
 import numpy as np
 
 from panflow.arrays import namespace, to_numpy
 from panflow.types import Array, Pair
 
+T = TypeVar("T")
 STRIP = 64  # rows that are counted at once
 SAMPLE = 65536  # values of a plane that a tile of a large scene gives to a quantile
 
@@ -120,14 +122,16 @@ def _measure_core(planes: Array, core: tuple[slice, slice], valid: Array | None)
     return measure(planes[(..., *core)], None if valid is None else valid[(..., *core)])
 
 
-def total(scene: Iterable[Pair], *measures: Callable[[Pair], Moments]) -> tuple[Moments, ...]:
-    """Each measure's moments over a whole scene, in one pass through its pairs.
+def each(scene: Iterable[Pair], function: Callable[[Pair], T]) -> Iterable[T]:
+    """A function of every pair in order. A scene may offer `each(function)`, which computes it by several threads."""
+    by_threads = getattr(scene, "each", None)
+    return by_threads(function) if by_threads else map(function, scene)
 
-    A scene may offer `each(function)`: the function of every pair in order, computed by several threads.
-    """
-    each = getattr(scene, "each", lambda function: map(function, scene))
+
+def total(scene: Iterable[Pair], *measures: Callable[[Pair], Moments]) -> tuple[Moments, ...]:
+    """Each measure's moments over a whole scene, in one pass through its pairs."""
     merged: tuple[Moments, ...] = ()
-    for parts in each(lambda pair: tuple(measure(pair) for measure in measures)):
+    for parts in each(scene, lambda pair: tuple(measure(pair) for measure in measures)):
         merged = tuple(a.merge(b) for a, b in zip(merged, parts)) if merged else parts
     if not merged:
         raise ValueError("a scene has at least one pair")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from panflow.indices._case import Case, Index
+from panflow.indices._case import Additive, Case, Index
 from panflow.indices._stats import Sums
 
 DRAWS, CHUNK = 1000, 100  # of the bootstrap
@@ -19,10 +19,7 @@ Parts = tuple[Sums, ...]
 
 def merge(tiles: Iterable[Parts]) -> Parts:
     """The parts of a scene: every tile's cells, one after the other."""
-    return tuple(
-        Sums(*(np.concatenate([getattr(part, name) for part in parts]) for name in Sums._fields))
-        for parts in zip(*tiles)
-    )
+    return tuple(Sums(*(np.concatenate(arrays) for arrays in zip(*parts))) for parts in zip(*tiles))
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Statistic:
     @classmethod
     def of(cls, index: Index, case: Case) -> Statistic:
         """Of a case's core; an index that does not add up is kept as one value, weighted by the valid pixels."""
-        parts = index.parts(case) if hasattr(index, "parts") else None
+        parts = index.parts(case) if isinstance(index, Additive) else None
         if parts is not None:
             return cls(index, parts, True)
         height, width = case.cropped(case.fused).shape[-2:]

@@ -24,7 +24,7 @@ from panflow.files import output
 from panflow.files.output import Output, reason
 from panflow.files.scene import Scene
 from panflow.files.source import sparing
-from panflow.indices._case import Case, Index
+from panflow.indices._case import Case, Index, Local
 from panflow.indices._sets import Choice, choose
 from panflow.ops.cores import available
 from panflow.ops.kernels import TAPS
@@ -245,7 +245,7 @@ class _Maps:
 
     def __init__(self, folder: Path, chosen: dict[str, Index], inputs: Sequence[str | Path], overwrite: bool):
         output.folder(folder)
-        self._local = {label: index for label, index in chosen.items() if hasattr(index, "map")}
+        self._local = {label: index for label, index in chosen.items() if isinstance(index, Local)}
         names = [folder / f"{label}{suffix}" for label in self._local for suffix in (".npy", ".png")]
         self._stack = ExitStack()
         self._outputs = self._stack.enter_context(output.several(names, inputs=inputs, overwrite=overwrite))
