@@ -1,10 +1,14 @@
 """Sharpeners on real pairs: reduced resolution by Wald's protocol and full resolution, as Markdown tables.
 
-    python benchmarks/quality.py --data DIR --methods exp bt_h otfm [--pairs restricted/ikonos ...]
+    python benchmarks/quality.py --data DIR --methods exp bandwise:ms mtf_glp_fs@sensor [--pairs restricted/ikonos ...]
+
+A method may say how sharp its answer is to be (bandwise:ms) and which MTF gains it computes with (@sensor; @auto, the
+default: those that the pair shows). Indices at full resolution take the gains that the pair shows for every row.
 
 The phase of every pair is measured (panflow.ops.register), except for the sets that others have reduced, whose phase
-and MTF are known and told to every method: those that explain their MS by their reference best. The best of each
-column is bold.
+is given: that which explains their MS by their reference best; with --known their MTF is given as well. Pairs are
+reduced through the sensor's nominal MTF, so that tables stay comparable; methods are not told. The best of
+each column is bold; of the detail, what is nearest to 1.
 """
 
 import argparse
@@ -22,15 +26,18 @@ from panflow.ops.window import partition, window
 from panflow.pairs import make_pair
 
 SENSORS = {"worldview2": "worldview2", "ikonos": "ikonos", "spot6": "spot6", "gaofen2": "gaofen2"}
-SENSORS |= {"quickbird": "quickbird", "landsat8": "landsat8"}
+SENSORS |= {"worldview3": "worldview3", "quickbird": "quickbird", "landsat8": "landsat8"}
 REDUCED = {"quickbird-reduced": (0.0, 0.22), "gaofen2-reduced": (1.5, 0.99)}  # phase and MTF gain of others' sets
 PAIRS = [
-    "restricted/worldview2", "restricted/ikonos", "restricted/spot6-cropland", "restricted/quickbird-reduced",
+    "restricted/worldview2", "restricted/worldview3-utm42", "restricted/ikonos", "restricted/spot6-cropland",
+    "restricted/quickbird-reduced",
     *(f"restricted/gaofen2-full-{i}" for i in range(5)), *(f"restricted/gaofen2-reduced-{i}" for i in range(5)),
     "open/worldview2-rotterdam-3", "open/landsat8-madrid",
 ]  # fmt: skip
 REFERENCE = ("sam", "ergas", "q2n", "scc")
-ALONE = ("d_lambda_k", "d_s", "hqnr", "d_rho")
+ALONE = (
+    "detail_gain", "detail_correlation", "fine_colour", "r_ergas", "r_sam", "r_q", "d_lambda_k", "d_s", "hqnr", "d_rho",
+)  # fmt: skip
 
 
 def read(path: Path) -> np.ndarray:
@@ -57,6 +64,20 @@ def measured_phase(pan: np.ndarray, ms: np.ndarray, sensor: str, ratio: int) -> 
     return tuple(round(((ratio - 1) / 2 + s) * 64) / 64 for s in shift)
 
 
+def nearest_to_one(column: tuple[float, ...]) -> float:
+    return min(column, key=lambda value: abs(value - 1))
+
+
+ORDER = {"detail_gain": nearest_to_one}
+
+
+def sharpen(method: str, pan: np.ndarray, ms: np.ndarray, **place) -> np.ndarray:
+    """By a method as the command line names it: NAME[:DETAIL][@MTF]."""
+    name, _, mtf = method.partition("@")
+    name, _, detail = name.partition(":")
+    return panflow.sharpen(pan, ms, method=name, detail=detail or "pan", mtf=mtf or "auto", **place)
+
+
 def scores(fused, indices, **inputs) -> list[float]:
     found = panflow.assess(fused, indices=list(indices), **inputs)
     return [found[name] for name in indices]
@@ -64,8 +85,8 @@ def scores(fused, indices, **inputs) -> list[float]:
 
 def table(title: str, indices: tuple[str, ...], rows: dict[str, list[float]], seconds: dict[str, float]) -> None:
     print(f"\n{title}\n\n| method | {' | '.join(indices)} | s |\n|{' --- |' * (len(indices) + 2)}")
-    lower = [load(name).better == "lower" for name in indices]
-    best = [(min if low else max)(column) for low, column in zip(lower, zip(*rows.values()))]
+    best = [ORDER.get(name, {"lower": min, "higher": max}.get(load(name).better, min))(column)
+            for name, column in zip(indices, zip(*rows.values()))]  # fmt: skip
     for method, values in rows.items():
         cells = [f"**{v:.4f}**" if v == b else f"{v:.4f}" for v, b in zip(values, best)]
         print(f"| {method} | {' | '.join(cells)} | {seconds[method]:.1f} |", flush=True)
@@ -76,6 +97,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--methods", nargs="+", default=["exp", "brovey", "gsa", "bt_h", "mtf_glp_fs", "mtf_glp_hpm_r"])
     parser.add_argument("--pairs", nargs="+", default=PAIRS)
+    parser.add_argument("--known", action="store_true", help="give the MTF of sets that others have reduced")
     parser.add_argument("--only", choices=["reduced", "full"])
     options = parser.parse_args()
     for name in options.pairs:
@@ -88,16 +110,17 @@ def main() -> None:
         place = {"sensor": sensor, "phase": phase}
         if options.only != "full":
             if known:
-                sensor = sensors.load(sensor)
-                sensor = sensor.with_gains([known[1]] * len(sensor.bands))
+                if options.known:
+                    sensor = sensors.load(sensor)
+                    sensor = sensor.with_gains([known[1]] * len(sensor.bands))
                 small = {"pan": pan, "ms": ms, "phase": phase, "reference": read(folder / "reference.tif")}
             else:
-                pair = panflow.degrade(pan, ms, **place)
+                pair = panflow.degrade(pan, ms, mtf="sensor", **place)
                 small = {"pan": pair.pan, "ms": pair.ms, "phase": pair.phase, "reference": pair.reference}
             rows, seconds = {}, {}
             for method in options.methods:
                 started = time.perf_counter()
-                fused = panflow.sharpen(small["pan"], small["ms"], method=method, sensor=sensor, phase=small["phase"])
+                fused = sharpen(method, small["pan"], small["ms"], sensor=sensor, phase=small["phase"])
                 seconds[method] = time.perf_counter() - started
                 rows[method] = scores(fused, REFERENCE, reference=small["reference"], sensor=sensor)
             table(f"{short}, reduced resolution", REFERENCE, rows, seconds)
@@ -105,7 +128,7 @@ def main() -> None:
             rows, seconds = {}, {}
             for method in options.methods:
                 started = time.perf_counter()
-                fused = panflow.sharpen(pan, ms, method=method, **place)
+                fused = sharpen(method, pan, ms, **place)
                 seconds[method] = time.perf_counter() - started
                 rows[method] = scores(fused, ALONE, pan=pan, ms=ms, **place)
             at = ", ".join(f"{p:.2f}" for p in phase)
