@@ -110,7 +110,7 @@ def test_ms_smaller_than_pan(tmp_path):
 
 def test_south_up(tmp_path):
     pan, ms, _ = drawn()
-    expected, _ = run(save_pair(tmp_path, pan, ms), dtype="float32")
+    expected, _ = run(save_pair(tmp_path, pan, ms), dtype="float32", mtf="sensor")
     flip = rasterio.Affine(1, 0, 0, 0, -1, 0)
     turned = [
         save(
@@ -120,10 +120,10 @@ def test_south_up(tmp_path):
         )
         for name, image, pixel in (("pan", pan, PIXEL), ("ms", ms, 4 * PIXEL))
     ]
-    fused, report = run(turned, dtype="float32")
+    fused, report = run(turned, dtype="float32", mtf="sensor")
     close(fused[:, ::-1], expected)
     assert not report.warnings
-    mixed, report = run((turned[0], save(tmp_path / "north.tif", ms, grid(2.0))), dtype="float32")
+    mixed, report = run((turned[0], save(tmp_path / "north.tif", ms, grid(2.0))), dtype="float32", mtf="sensor")
     close(mixed[:, ::-1], expected, 1e-4)
     assert "flipped" in report.warnings[0]
 
