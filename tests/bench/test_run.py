@@ -166,7 +166,7 @@ def test_memory_beyond_the_start_is_measured():
 
 def test_ground_is_a_collection_at_the_toolbox_phase(tmp_path):
     data = plans.Data("g", "ikonos", size=192, count=2, phase="corner")
-    plan = plans.load(plans.Plan("t", (plans.Method("EXP", "exp"),), (data,), (), ground=(data,)))
+    plan = plans.load(plans.Plan("t", (plans.Method("EXP", "exp"),), (data,), ("ergas",), ground=(data,)))
     images.write_ground(plan, tmp_path, tmp_path / "ground")
     tiles = images.registry.get("data", "pancollection").load(
         images.Collection("pancollection", "g.h5", "ikonos"), tmp_path / "ground"
@@ -218,7 +218,7 @@ def test_console(tmp_path):
 
 def test_at_full_scale_the_truth_has_pans_size_and_the_named_mtf_is_off():
     values = SMALL | {"data": [{"name": "seen", "sensor": "ikonos", "size": 128, "count": 1}]}
-    values["data"][0] |= {"protocols": ["full-scale"], "optics": {"told": 1.8, "spread": 0.0}}
+    values["data"][0] |= {"protocols": ["full-scale"], "optics": {"stated": 1.8, "spread": 0.0}}
     data = plans.load(plans.settings.typed(plans.Plan, values, "plan")).data[0]
     (image,) = images.load(data, Path(), 0)
     pair = image.make()
@@ -255,7 +255,7 @@ def test_a_truth_that_is_not_there_is_named(tmp_path):
 def test_a_method_with_its_own_mtf_is_another_row(tmp_path):
     rows = [{"label": "named", "name": "mtf_glp"}, {"label": "estimated", "name": "mtf_glp", "mtf": "auto"}]
     data = [{"name": "seen", "sensor": "ikonos", "size": 256, "count": 1, "protocols": ["full-scale"]}]
-    data[0]["optics"] = {"told": 1.8}
+    data[0]["optics"] = {"stated": 1.8}
     panflow.benchmark(written(tmp_path, methods=rows, data=data), tmp_path / "out")
     named, estimated = (row["indices"]["ERGAS"] for row in lines(tmp_path / "out"))
     assert estimated < 0.99 * named

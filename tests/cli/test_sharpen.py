@@ -268,7 +268,7 @@ def test_bad_input_is_told(case, scene, tmp_path, panflow):
         (["--register", "1,2,3"], 3, "expected auto, off, or DY,DX"),
         (["--register", "nan,0"], 3, "expected auto, off, or DY,DX"),
         (["--max-memory", "lots"], 3, "is no size"),
-        (["--max-memory", "-5"], 3, "expected more than nothing"),
+        (["--max-memory", "-5"], 3, "more than nothing"),
         (["--dtype", "uint13"], 3, "dtype 'uint13' is unknown"),
         (["--bands", "red,green"], 3, "2 band names"),
         (["--method", "bandwise", "--device", "cuda:99"], 3, "device cuda:99 cannot be used"),

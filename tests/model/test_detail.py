@@ -15,7 +15,7 @@ from panflow.ops.window import window
 @pytest.fixture(scope="module")
 def pair():
     truth = synthetic.scene(256, sensors.load("geoeye1"), seed=51, noise=0.0)
-    return observe(truth, Optics(told=1.5), 1)
+    return observe(truth, Optics(stated=1.5), 1)
 
 
 def sharpened(pair, **options):

@@ -4,7 +4,7 @@ import pytest
 
 import panflow
 from panflow.data import synthetic
-from panflow.learned.file import build
+from panflow.learned.file import build, save
 from panflow.sensors import load
 
 
@@ -17,7 +17,7 @@ def scene(tmp_path_factory):
         "transform": {"name": "scale"},
         "objective": {"name": "regression"},
     }
-    build(parts).save(folder / "global.safetensors")
+    save(build(parts), folder / "global.safetensors")
     return folder
 
 

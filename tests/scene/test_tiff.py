@@ -6,6 +6,7 @@ import rasterio
 from rasterio.windows import Window
 
 from panflow.files.grid import Grid
+from panflow.files.output import Output
 from panflow.files.sink import BLOCK, Profile, Sink
 from panflow.ops import resample
 
@@ -28,7 +29,7 @@ def sink(out, image, **options):
     grid = Grid(rasterio.Affine(1, 0, 7, 0, -1, 9), "EPSG:32631", (height, width))
     mask = options.pop("mask", False)
     profile = Profile(**{"dtype": image.dtype.name, "format": "gtiff", "overviews": False} | options)
-    return Sink(out, grid, bands, profile, mask=mask, jobs=2)
+    return Sink(Output(out), grid, bands, profile, mask=mask, jobs=2)
 
 
 def write(made, image, order=1):

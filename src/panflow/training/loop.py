@@ -52,8 +52,8 @@ def train(
     stopped. Raises UnknownName or InputError where the recipe does not hold, MissingInput where data are absent.
     """
     settings = recipes.load(recipe, overrides, data)
+    training = Training(settings, device)  # which refuses what does not hold, before anything is written
     folder = output.folder(out)
-    training = Training(settings, device)
     with output.claimed(folder) if training.devices.rank == 0 else nullcontext():
         if training.devices.rank == 0:
             keep(settings, folder)
