@@ -10,7 +10,6 @@ from panflow.data.geotiff import Source
 from panflow.errors import MissingInput
 from panflow.sensors import load
 
-
 DRAWN = ("synthetic", "observed")  # which have no files
 
 

@@ -257,7 +257,11 @@ def test_maxar_tiles_are_read_by_gdal(tmp_path):
 
 def test_real_folders(shared):
     """Every open folder with a PAN: both images are found, open, and PAN is the finer."""
-    folders = [folder for folder in sorted((shared / "data" / "open").iterdir()) if not folder.name.startswith(("naip", "sentinel2"))]
+    folders = [
+        folder
+        for folder in sorted((shared / "data" / "open").iterdir())
+        if not folder.name.startswith(("naip", "sentinel2"))
+    ]
     found = {}
     for folder in folders:
         if "ms-only" in folder.name or folder.name == "landsat8-mat":
