@@ -194,8 +194,9 @@ def write_ground(plan: Plan, root: Path, folder: Path) -> None:
         pairs = [_at_half(image.make()) for data in sets for image in load(data, root, plan.seed + UNSEEN)]
         data = BytesIO()
         with h5py.File(data, "w") as file:
-            for key, field in {"pan": "pan", "ms": "ms", "gt": "reference"}.items():
-                file[key] = np.concatenate([getattr(pair, field) for pair in pairs]).astype(np.float32)
+            planes = {"pan": [p.pan for p in pairs], "ms": [p.ms for p in pairs], "gt": [p.reference for p in pairs]}
+            for key, images in planes.items():
+                file[key] = np.concatenate(images).astype(np.float32)
         output.write(folder / f"{name}.h5", data.getbuffer())
 
 

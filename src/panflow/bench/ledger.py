@@ -39,6 +39,11 @@ class Result:
     tags: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def costs(self) -> dict[str, float]:
+        """What is measured beside quality, by the names of a plan's `measures`."""
+        return {"evaluations": self.evaluations, "seconds": self.seconds, "memory": self.memory}
+
 
 def key(*parts: Any) -> str:
     """The same for the same parts, on any machine."""

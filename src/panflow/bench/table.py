@@ -123,7 +123,7 @@ def _methods(plan: Plan, rows: Rows, data: str, paper: dict[str, Any]) -> Table:
             columns.append(_ranked(cells, heads[-1], plan.seed))
     for measure in plan.measures:
         heads.append(Head(TITLES[measure], digits=MEASURES[measure]))
-        columns.append([_cell(r, lambda result, m=measure: getattr(result, m), over) for r in results.values()])
+        columns.append([_cell(r, lambda result, m=measure: result.costs[m], over) for r in results.values()])
     published = paper.get("tables", {}).get(data, {})
     titles = tuple(head.title for head in heads)
     lines = [

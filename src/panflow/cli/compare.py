@@ -88,7 +88,7 @@ def _table(comparison: Comparison) -> Table:
     rows: list[list[Any]] = [
         [
             score.method,
-            *(getattr(score, group)[name] for group, name in columns),
+            *({"full": score.full, "reduced": score.reduced}[group][name] for group, name in columns),
             score.fit_seconds if score.fit_seconds > 1e-3 else None,  # many methods have nothing to fit
             score.seconds,
             score.memory,
