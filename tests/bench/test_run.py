@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from scipy.io import savemat
 
 import panflow
+from panflow import registry
 from panflow.bench import images
 from panflow.bench import plan as plans
 from panflow.bench import run as running
@@ -22,6 +23,7 @@ from panflow.bench.ledger import Ledger
 from panflow.bench.meter import measure
 from panflow.cli import cli
 from panflow.data import synthetic
+from panflow.data._tiles import Collection
 from panflow.errors import InputError, MissingInput
 from panflow.learned.file import build
 from panflow.ops.resample import ms_up
@@ -166,10 +168,10 @@ def test_memory_beyond_the_start_is_measured():
 
 def test_ground_is_a_collection_at_the_toolbox_phase(tmp_path):
     data = plans.Data("g", "ikonos", size=192, count=2, phase="corner")
-    plan = plans.load(plans.Plan("t", (plans.Method("EXP", "exp"),), (data,), ("ergas",), ground=(data,)))
+    plan = plans.load(plans.Plan("t", (plans.Method("EXP", "exp"),), (data,), (plans.Column("ergas"),), ground=(data,)))
     images.write_ground(plan, tmp_path, tmp_path / "ground")
-    tiles = images.registry.get("data", "pancollection").load(
-        images.Collection("pancollection", "g.h5", "ikonos"), tmp_path / "ground"
+    tiles = registry.get("data", "pancollection").load(
+        Collection("pancollection", "g.h5", "ikonos"), tmp_path / "ground"
     )
     pair = tiles.pair([0])
     assert len(tiles) == 2 and pair.phase[0] == (2.0, 2.0) and tuple(pair.reference.shape) == (1, 4, 48, 48)

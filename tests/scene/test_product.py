@@ -276,6 +276,7 @@ def test_real_folders(shared):
     assert found == {
         "landsat7-marburg": 6,
         "landsat8-elkton": 6,
+        "landsat8-gulf-coast": 6,
         "landsat8-liverpool": 6,
         "landsat8-madrid": 3,
         "landsat8-marburg": 6,
