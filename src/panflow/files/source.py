@@ -239,7 +239,11 @@ class Source(Windows):
         if self.grid.located and self.ms_grid.located and not same:
 
             def convert(xs, ys):
-                return transform_points(self.ms_grid.crs, self.grid.crs, np.ravel(xs), np.ravel(ys))
+                try:
+                    return transform_points(self.ms_grid.crs, self.grid.crs, np.ravel(xs), np.ravel(ys))
+                except (RasterioError, CPLE_BaseError) as error:
+                    what = "nothing leads from the reference system of MS to that of PAN"
+                    raise GeometryError(f"{what} ({reason(error)[:120]}): is one of the two damaged?") from None
 
         return place(self.grid, self.ms_grid, convert)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -52,9 +53,11 @@ def train(
     stopped. Raises UnknownName or InputError where the recipe does not hold, MissingInput where data are absent.
     """
     settings = recipes.load(recipe, overrides, data)
-    training = Training(settings, device)  # which refuses what does not hold, before anything is written
+    build(settings.sections())  # refuses what does not hold, before anything is written
     folder = output.folder(out)
-    with output.claimed(folder) if training.devices.rank == 0 else nullcontext():
+    main = os.environ.get("RANK", "0") == "0"  # of several processes
+    with output.claimed(folder) if main else nullcontext():
+        training = Training(settings, device)
         if training.devices.rank == 0:
             keep(settings, folder)
         training.devices.wait()
