@@ -147,11 +147,6 @@ class Sharpener(Protocol):
         """Whether it would need the whole image and is given tiles instead."""
         return False
 
-    @property
-    def observed(self) -> Sensor | None:
-        """The sensor with the MTF that the fitted scene shows, where the nominal one does not explain it."""
-        return None
-
     def memory(self, bands: int, ratio: YX) -> float:
         """MiB that a tile takes beside its images."""
         return 0.0

@@ -18,7 +18,7 @@ from torch import Tensor
 from panflow.arrays import is_torch
 from panflow.errors import InputError
 from panflow.generative.noise import Noise
-from panflow.learned import inputs, mtf, runtime
+from panflow.learned import inputs, runtime
 from panflow.learned.blocks import blocks, cell_of, pad_to, side_of
 from panflow.learned.inputs import View
 from panflow.learned.runtime import bf16
@@ -39,7 +39,6 @@ class Model(Sharpener):
     recipe: the sections network, transform and objective, each with `name` and options, `phase` (see `inputs.View`) and
     `back_projection` (steps of it after the network, `ops.back_projection`); info: data sources, licence, scores and
     whatever else the file holds; sensor: the one that it was trained for.
-    observed: the sensor with the MTF that the scene shows, where the nominal one does not explain it.
     context: PAN pixels around a tile that a model which looks at the whole image is given instead (its result then
     depends on the tiles); None: the whole image. seed: of the noise that samplers start from and add.
     detail: "pan" for an answer as sharp as PAN, "ms" for one as sharp as the MS sensor would give it on PAN's grid, of
@@ -54,7 +53,6 @@ class Model(Sharpener):
     info: dict[str, Any] = field(default_factory=dict)
     sensor: Sensor | None = None
     statistics: Statistics | None = None
-    observed: Sensor | None = None
     context: int | None = None
     seed: int = 0
     backend: Backend | None = None
@@ -130,8 +128,8 @@ class Model(Sharpener):
     @property
     def _steps_back(self) -> int:
         """Steps of back-projection: none where the answer is as sharp as PAN, since MS's noise, aliasing and
-        displacement would be in it, nor where the nominal MTF does not explain the scene, since it would ring."""
-        return 0 if self.observed or self._sharp else self.recipe.get("back_projection", 0)
+        displacement would be in it."""
+        return 0 if self._sharp else self.recipe.get("back_projection", 0)
 
     @property
     def _sharp(self) -> bool:
@@ -152,13 +150,7 @@ class Model(Sharpener):
             return replace(self, transform=self.transform.fit(pairs).to(self.device))
         gather = Gather(pairs)
         transform = self.transform.fit(gather).to(self.device)
-        statistics = gather.finish()
-        sensor = None if self._sharp else mtf.observed(gather.sensor, statistics)
-        if sensor:
-            statistics = Gather(self._tensors(replace(pair, sensor=sensor)) for pair in scene).finish()
-            if sensor.gains > gather.sensor.gains:  # then they explain it: the rest is no softness of the truth
-                statistics = replace(statistics, sharpness=torch.ones_like(statistics.sharpness))
-        return replace(self, transform=transform, statistics=statistics, observed=sensor)
+        return replace(self, transform=transform, statistics=gather.finish())
 
     def fitted_as(self, other: Self) -> Self:
         """A copy fitted to the scene that another copy was fitted to, on this copy's device."""
@@ -166,7 +158,7 @@ class Model(Sharpener):
         statistics = other.statistics
         if statistics is not None:
             statistics = Statistics(**{name: value.to(self.device) for name, value in vars(statistics).items()})
-        return replace(self, transform=transform, statistics=statistics, observed=other.observed)
+        return replace(self, transform=transform, statistics=statistics)
 
     def batch(self, pair: Pair) -> Batch:
         """The pair, which is a part of the scene that was fitted, as the network sees it."""
@@ -181,7 +173,7 @@ class Model(Sharpener):
 
     def _view(self, pair: Pair) -> View:
         self._check(pair)
-        pair = self._tensors(replace(pair, sensor=self.observed or pair.sensor))
+        pair = self._tensors(pair)
         unit = self.transform.unit().to(pair.ms)
         return View(pair, self.transform, self.statistics, unit, self.recipe.get("phase"), self.detail)
 

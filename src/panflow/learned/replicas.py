@@ -10,7 +10,7 @@ from typing import Self
 import torch
 
 from panflow.learned.model import Model
-from panflow.types import YX, Array, Pair, Sensor, Sharpener
+from panflow.types import YX, Array, Pair, Sharpener
 
 
 class Replicas(Sharpener):
@@ -61,10 +61,6 @@ class Replicas(Sharpener):
     @property
     def depends_on_tiles(self) -> bool:
         return self.models[0].depends_on_tiles
-
-    @property
-    def observed(self) -> Sensor | None:
-        return self.models[0].observed
 
     @property
     def device(self) -> torch.device:

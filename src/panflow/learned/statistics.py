@@ -23,7 +23,7 @@ from panflow.arrays import namespace
 from panflow.ops.kernels import Separable
 from panflow.ops.moments import Moments, at_ms
 from panflow.ops.resample import lowpass, sense
-from panflow.types import Array, Pair, Sensor
+from panflow.types import Array, Pair
 
 RIDGE = 1e-4  # of the regression of PAN on the bands, in correlations
 ALIKE = 0.5  # correlation of the finest details below which they say nothing of sharpness
@@ -51,15 +51,12 @@ class Statistics:
 class Gather:
     """Hands pairs on and counts their moments, so that one pass through a scene serves everybody."""
 
-    sensor: Sensor  # of the pairs, once they have come
-
     def __init__(self, scene: Iterable[Pair]):
         self._scene = iter(scene)
         self._moments: Moments | None = None
 
     def __iter__(self) -> Iterator[Pair]:
         for pair in self._scene:
-            self.sensor = pair.sensor
             moments = at_ms(_planes)(pair)
             self._moments = moments if self._moments is None else self._moments.merge(moments)
             yield pair

@@ -150,8 +150,6 @@ def _sharpened(
                 progress("finish", 0, 1)
             sink.finish()
     fitted, gains = run.sharpener, ready.mtf
-    if fitted.observed:
-        gains = replace(gains, gains=fitted.observed.gains, source="estimated")
     return Report(
         output=output.out,
         sensor=source.sensor.name,
