@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,3 +13,8 @@ def shared() -> Path:
     if not (SHARED / "golden").is_dir():
         pytest.skip(f"reference data absent at {SHARED}: set PANFLOW_SHARED to the folder that holds golden/ and data/")
     return SHARED
+
+
+# A shell that runs the suite behind itself ignores SIGINT, and so would all that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
