@@ -36,7 +36,7 @@ def main() -> None:
         quicklook_file(sharp, pan, [ms], sheet, count=1)
         save(sheet, "quicklook")
         for name, methods in SHEETS.items():
-            panflow.compare_files(pan, ms, methods, side=192, out=folder)
+            panflow.compare_files(pan, ms, methods, side=192, out=folder, overwrite=True)
             save(sheet, name)
 
 
