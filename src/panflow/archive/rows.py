@@ -111,7 +111,7 @@ def _of_manifest(path: Path, lines: Iterable[tuple[int, dict[str, Any]]], outdir
             product, problem = Scene("", ()), str(error)
         else:
             problem = ""
-        name = str(values.get("id") or _stem(product.pan or str(values.get("scene", f"line-{number}"))))
+        name = str(values.get("id") or Path(product.pan or str(values.get("scene", f"line-{number}"))).stem)
         yield _row(name, product, outdir, values.get("out"), options, problem)
 
 
@@ -159,7 +159,7 @@ def _of_glob(pattern: str, outdir: Path) -> tuple[list[Row], list[str]]:
         if product is None:
             alone.append(path)
         else:
-            found.append(_row(_stem(path), product, outdir, None, {}))
+            found.append(_row(Path(path).stem, product, outdir, None, {}))
     if not found:
         raise InputError(f"{pattern} names {len(matches)} files and folders, none of them a scene that panflow knows")
     return _checked(found, pattern), alone
@@ -169,11 +169,6 @@ def _row(name: str, product: Scene, outdir: Path, out: Any, options: Mapping[str
     name = re.sub(r"[^\w.+-]+", "_", name)
     target = outdir / (str(out) if out else f"{name}.tif")
     return Row(name, product.pan, product.ms, target, product.bands, product.tags, options, error)
-
-
-def _stem(path: str) -> str:
-    name = Path(path).name
-    return name[: -len(Path(name).suffix)] if Path(name).suffix else name
 
 
 def _checked(found: Iterable[Row], where: Any) -> list[Row]:

@@ -51,8 +51,7 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
         if quicklook:
             from panflow.scene.quicklook import quicklook_file
 
-            shift = report.shift_pixels if report.shift_applied else (0.0, 0.0)
-            quicklook_file(row.out, row.pan, list(row.ms), quicklook, shift=shift, name=report.method)
+            quicklook_file(row.out, row.pan, row.ms, quicklook, shift=report.corrected_shift, name=report.method)
     except KeyboardInterrupt:
         return Outcome(INTERRUPTED, "interrupted", since(), may_pass=True)
     except PanflowError as error:

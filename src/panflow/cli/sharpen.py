@@ -100,8 +100,7 @@ def command(
         if quicklook:
             from panflow.scene.quicklook import quicklook_file
 
-            shift = report.shift_pixels if report.shift_applied else (0.0, 0.0)
-            quicklook_file(out, given.pan, given.ms, outputs[1], shift=shift, name=report.method)
+            quicklook_file(out, given.pan, given.ms, outputs[1], shift=report.corrected_shift, name=report.method)
     show(report, as_json, quiet)
 
 

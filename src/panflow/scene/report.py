@@ -39,6 +39,11 @@ class Report:
     mtf_confidence: float = float("nan")
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def corrected_shift(self) -> tuple[float, float]:
+        """The offset of MS that the result is corrected by."""
+        return self.shift_pixels if self.shift_applied else (0.0, 0.0)
+
     def as_dict(self) -> dict:
         return plain(asdict(self))
 
