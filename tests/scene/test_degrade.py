@@ -13,6 +13,7 @@ from panflow.files.source import Source
 from panflow.scene import degrade as module
 from panflow.scene.assess import assess_file
 from panflow.scene.degrade import degrade_file
+from panflow.scene.opening import opened
 
 SENSOR = sensors.load("worldview3").select([1, 2, 4, 6])
 EXACT = {"sensor": SENSOR, "register": "off"}
@@ -82,9 +83,62 @@ def test_sharpening_the_files_scores_as_the_arrays_do(scene, tmp_path):
             (reduced.reference, reduced.pan_valid),
         )
     )
-    fused = panflow.sharpen(pan_low, low, method="gsa", sensor=SENSOR, phase=reduced.common_phase)
-    expected = panflow.assess(fused, pan_low, low, truth, sensor=SENSOR, phase=reduced.common_phase)
+    as_made = {"sensor": reduced.sensor, "mtf": "sensor", "phase": reduced.common_phase}
+    fused = panflow.sharpen(pan_low, low, method="gsa", **as_made)
+    expected = panflow.assess(fused, pan_low, low, truth, **as_made)
     assert found.indices == pytest.approx(expected, rel=2e-4)
+
+
+GAINS = (0.11, 0.22, 0.33, 0.44)
+
+
+@pytest.fixture(scope="module")
+def reduced(scene, tmp_path_factory):
+    pan, ms, _ = scene
+    return degrade_file(pan, ms, tmp_path_factory.mktemp("reduced"), mtf=GAINS, **EXACT)
+
+
+def gains_of(pan, ms, **said) -> tuple[str, tuple[float, ...]]:
+    with opened(Scene.of(pan, ms, **said)) as ready:
+        return ready.mtf.source, ready.source.sensor.gains
+
+
+def test_the_gains_that_a_pair_was_made_with_are_taken_from_its_files(reduced):
+    pan, ms = (reduced.files[name] for name in ("pan", "ms"))
+    assert gains_of(pan, ms) == ("recorded", GAINS)
+    assert gains_of(pan, [f"{ms},band=3", f"{ms},band=1"]) == ("recorded", (GAINS[2], GAINS[0]))
+    assert gains_of(pan, ms, mtf="0.4") == ("given", (0.4,) * 4)
+    assert gains_of(pan, ms, mtf="sensor")[0] == "sensor"
+    assert gains_of(pan, ms, arithmetic="toolbox")[0] == "sensor"
+
+
+def test_what_was_not_reduced_together_has_no_recorded_gains(scene, reduced):
+    pan, _, _ = scene
+    assert gains_of(pan, reduced.files["ms"])[0] != "recorded"
+    assert gains_of(pan, reduced.files["reference"])[0] != "recorded"
+
+
+def test_a_report_says_that_gains_are_recorded(reduced, tmp_path):
+    files = reduced.files
+    report = panflow.sharpen_file(files["pan"], files["ms"], tmp_path / "out.tif", method="mtf_glp")
+    assert ("MTF gains", "0.11, 0.22, 0.33, 0.44, as recorded by degrade") in report.lines()
+
+
+def test_without_georeferencing_the_recorded_phase_is_taken(scene, tmp_path):
+    for name in scene[:2]:
+        with rasterio.open(name) as file, rasterio.open(tmp_path / name.rpartition("/")[2], "w", **plain(file)) as bare:
+            bare.write(file.read())
+    given = {"sensor": SENSOR, "register": "1.3,-0.7"}
+    found = degrade_file(tmp_path / "pan.tif", tmp_path / "ms.tif", tmp_path / "out", **given)
+    source = Source(Scene.of(found.files["pan"], found.files["ms"]))
+    assert found.phase != pytest.approx([(r - 1) / 2 for r in found.ratio])
+    assert source.placement.phase == found.phase
+    assert not source.placement.notes
+    source.close()
+
+
+def plain(file) -> dict:
+    return {k: v for k, v in file.profile.items() if k not in ("crs", "transform")}
 
 
 def test_nothing_is_replaced_unasked(scene, tmp_path):

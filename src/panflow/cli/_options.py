@@ -36,7 +36,8 @@ SCENE = (
         default="auto",
         show_default=True,
         metavar="auto|sensor|GAIN[,GAIN...]",
-        help="MTF gains of the bands at MS's Nyquist frequency: estimated from the scene, the sensor's, or as given.",
+        help="MTF gains of the bands at MS's Nyquist frequency: recorded by degrade or estimated from the scene, the "
+        "sensor's, or as given.",
     ),
     click.option("--nodata", type=float, help="A value that counts as nodata, besides what the files declare."),
 )

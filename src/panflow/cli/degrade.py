@@ -20,6 +20,7 @@ from panflow.errors import InputError
 def command(files, as_json, **options) -> None:
     """Write pan.tif, ms.tif and reference.tif into OUTDIR: the pair at the resolution of MS, and MS as its truth.
 
+    ms.tif records the MTF gains and the phase that it was made with, which `--mtf auto` takes in place of an estimate.
     Sharpen the two and judge the result with `panflow assess FUSED --reference OUTDIR/reference.tif`.
     """
     from panflow.ops.mtf import MTF

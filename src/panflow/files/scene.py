@@ -19,9 +19,9 @@ class Scene:
     tags: metadata of the sensor besides those in the files; sensor: a name, a Sensor, or "auto", by the metadata;
     register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, "DY,DX" or a pair sets the
     offset in PAN pixels (rows, columns); nodata: a value that counts as nodata besides what the files declare;
-    arithmetic: "standard", or "toolbox", as the field's MATLAB toolbox computes; mtf: "auto" estimates the MTF gains
-    of the bands and takes the sensor's where the scene does not show them, "sensor" takes these, numbers ("G" or
-    "G,G,...") are taken as they are.
+    arithmetic: "standard", or "toolbox", as the field's MATLAB toolbox computes; mtf: "auto" takes the MTF gains
+    that a reduced pair records, else estimates them, and takes the sensor's where the scene does not show them,
+    "sensor" takes these, numbers ("G" or "G,G,...") are taken as they are.
     """
 
     pan: str

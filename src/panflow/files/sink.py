@@ -164,8 +164,9 @@ class Sink:
         scales: Sequence[float] = (),
         offsets: Sequence[float] = (),
         units: Sequence[str | None] = (),
+        band_tags: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        """Band names, the tags of provenance, colour interpretation, scale and offset, units."""
+        """Band names, the tags of provenance, colour interpretation, scale and offset, units, tags of every band."""
         dataset = self._dataset
         dataset.descriptions = [name or f"band {i + 1}" for i, name in enumerate(names)]
         dataset.scales = scales or [1.0] * len(names)
@@ -175,6 +176,8 @@ class Sink:
         with suppress(RasterioError, ValueError, TypeError):
             dataset.units = [unit or "" for unit in units]
         dataset.update_tags(**tags)
+        for band, of_band in enumerate(band_tags, 1):
+            dataset.update_tags(band, **of_band)
 
     def pack(self, core: Core, image: np.ndarray) -> np.ndarray | list[Tile]:
         """Pixels [C, H, W] of a window that begins with a tile of the file, compressed in the calling thread where that

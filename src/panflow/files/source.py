@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from panflow.files.scene import Scene
 from panflow.files.validity import HIGHEST, Validity, alpha_band
 from panflow.ops.window import Core
 from panflow.pairs import Windows, is_toolbox
-from panflow.types import Pair, Sensor
+from panflow.types import Pair, Sensor, yx
 
 LARGEST = 10**11  # PAN pixels of a scene: ten times the largest mosaics
 COARSEST = 64  # PAN pixels across an MS pixel
@@ -39,6 +39,9 @@ GDAL = {
     "GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "SIBLING_OR_CHILD_OF_VRT_PATH",
 }
 CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read once
+# What `panflow degrade` records: of both files, that they are reduced; of MS, where its pixel (0, 0) is centred on PAN,
+# and of every band its MTF gain
+PROTOCOL, PHASE, GAIN = "PANFLOW_PROTOCOL", "PANFLOW_REDUCED_PHASE", "PANFLOW_MTF_GAIN"
 
 
 @dataclass(frozen=True)
@@ -121,14 +124,16 @@ def grid_of(dataset: rasterio.DatasetReader) -> Grid:
 class Source(Windows):
     """A scene of files, whose windows come as pairs in float32, from any thread.
 
-    grid: PAN's; names, colors, scales, offsets, units, ms_dtype, ms_nodata: of MS, for the result; notes: what a user
-    should know; why: by what the sensor was recognised, or "given". Raises InputError, MissingInput, GeometryError,
+    grid: PAN's; names, colors, scales, offsets, units, ms_dtype, ms_nodata: of MS, for the result; gains: the MTF gains
+    that MS is recorded to be reduced with, beside a PAN that was reduced, too; notes: what a user should know; why: by
+    what the sensor was recognised, or "given". Raises InputError, MissingInput, GeometryError,
     UnknownName.
     """
 
     names: list[str]
     tags: dict[str, str]
     notes: tuple[str, ...]
+    gains: tuple[float, ...] | None
 
     def __init__(self, scene: Scene):
         pan = scene.pan
@@ -145,6 +150,7 @@ class Source(Windows):
                 raise InputError(f"PAN file {pan} has {count} bands: expected one; are PAN and MS swapped?")
             self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[0]
             _refuse_complex(self.pan_path, self.pan_dtype)
+            self._reduced = PROTOCOL in dataset.tags()
             tags = _all_tags(dataset) | dict(scene.tags)
         self.layers = parse_layers(scene.ms)
         if not self.layers:
@@ -196,7 +202,7 @@ class Source(Windows):
         """Grid, type and what is carried over to the result, from the first file; names from every band."""
         self.names, self.scales, self.offsets, self.units, self.colors = [], [], [], [], []
         self.tags, self.notes = dict(pan_tags), ()
-        dtypes = set()
+        dtypes, gains = set(), []
         for layer in self.layers:
             with open_dataset(layer.path, "MS") as dataset:
                 i = layer.band - 1
@@ -207,6 +213,7 @@ class Source(Windows):
                 self.scales.append(dataset.scales[i])
                 self.offsets.append(dataset.offsets[i])
                 self.units.append(dataset.units[i])
+                gains.append(_numbers(dataset.tags(layer.band).get(GAIN, "")))
                 marked = dataset.colorinterp[i]
                 self.colors.append(ColorInterp.undefined if marked == ColorInterp.alpha else marked)
                 if (alpha := alpha_band(dataset)) and all(Layer(layer.path, alpha) != other for other in self.layers):
@@ -221,6 +228,8 @@ class Source(Windows):
                     note = f"{layer.path} lies on another grid than {self.layers[0].path}, and is resampled to that"
                     self.notes = tuple(dict.fromkeys((*self.notes, note)))
         self.ms_dtype = str(np.result_type(*map(np.dtype, dtypes)))
+        usable = self._reduced and all(len(gain) == 1 and 0 < gain[0] < 1 for gain in gains)
+        self.gains = tuple(gain[0] for gain in gains) if usable else None
 
     def _require_sizes(self) -> None:
         """InputError where the scene is larger, or MS coarser, than any that can be meant."""
@@ -245,7 +254,11 @@ class Source(Windows):
                     what = "nothing leads from the reference system of MS to that of PAN"
                     raise GeometryError(f"{what} ({reason(error)[:120]}): is one of the two damaged?") from None
 
-        return place(self.grid, self.ms_grid, convert)
+        placement = place(self.grid, self.ms_grid, convert)
+        phase = _numbers(self.tags.get(PHASE, "")) if self._reduced else ()
+        if len(phase) == 2 and not (self.grid.located and self.ms_grid.located):
+            return replace(placement, phase=yx(phase), notes=())
+        return placement
 
     def _open(self, path: str, virtual: Grid | None) -> rasterio.DatasetReader:
         """This thread's handle of a file, warped to a grid where one is given."""
@@ -395,6 +408,15 @@ def _refuse_complex(path: str, dtype: str) -> None:
         raise InputError(f"{path} holds complex numbers ({dtype}): expected intensities")
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    """Those of a tag, parted by commas; none where it is anything else."""
+    try:
+        values = tuple(float(value) for value in text.split(","))
+    except ValueError:
+        return ()
+    return values if np.isfinite(values).all() else ()
+
+
 def _alike(one: Grid, other: Grid) -> bool:
     return one.size == other.size and one.transform.almost_equals(other.transform, 1e-6)
 
@@ -408,4 +430,4 @@ def _all_tags(dataset: rasterio.DatasetReader) -> dict[str, str]:
     return tags
 
 
-__all__ = ["Layer", "Source", "grid_of", "open_dataset", "parse_layers", "sparing"]
+__all__ = ["GAIN", "PHASE", "PROTOCOL", "Layer", "Source", "grid_of", "open_dataset", "parse_layers", "sparing"]

@@ -1,4 +1,5 @@
-"""The MTF gains that a pair is computed with: estimated from the pair itself, the sensor's, or as given."""
+"""The MTF gains that a pair is computed with: estimated from the pair itself, the sensor's, as
+recorded by what reduced it, or as given."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ DIGITS = 3  # of a gain
 @dataclass(frozen=True)
 class MTF:
     """gains: of every band at the Nyquist frequency of MS; source: "estimated" from the pair, the "sensor" (its nominal
-    ones) or "given"; confidence: of the estimate, 0 to 1, whether it was used or not; nan where there is none."""
+    ones), "given", or "recorded" in the files by what reduced them; confidence: of the estimate, 0 to 1, whether it was
+    used or not; nan where there is none."""
 
     gains: tuple[float, ...]
     source: str
@@ -37,20 +39,30 @@ class MTF:
         sure = "" if self.confidence != self.confidence else f", confidence {self.confidence:.2f}"
         if self.source == "estimated":
             return f"{listed}, estimated from the scene{sure}"
+        if self.source == "recorded":
+            return f"{listed}, as recorded by degrade"
         if self.source == "given":
             return f"{listed}, as given"
         return f"{listed}, the sensor's" + (f": the scene does not tell{sure}" if sure else "")
 
 
-def settled(mtf: Choice, sensor: Sensor, sampled: Callable[[], Iterable[Pair]], each: Callable = map) -> MTF:
+def settled(
+    mtf: Choice,
+    sensor: Sensor,
+    sampled: Callable[[], Iterable[Pair]],
+    each: Callable = map,
+    recorded: tuple[float, ...] | None = None,
+) -> MTF:
     """The gains of a scene. mtf: "auto", estimated where that is sure; "raised", so where the estimate is above the
     sensor's (then a softer MS is one of a softer truth, which is what `detail="ms"` asks for); "sensor"; or a gain,
-    or one a band (a list, or text parted by commas). sampled: registered windows, which only an estimate asks for.
-    Raises InputError."""
+    or one a band (a list, or text parted by commas). sampled: registered windows, which only an estimate asks for;
+    recorded: gains that the pair is known to be reduced with, which need no estimate. Raises InputError."""
     if mtf == "sensor":
         return MTF(sensor.gains, "sensor")
     if mtf not in ("auto", "raised"):
         return MTF(_numbers(mtf, len(sensor.bands)), "given")
+    if recorded:
+        return MTF(recorded, "recorded")
     estimate = estimate_mtf(sampled(), each=each)
     if estimate.confident:
         least = sensor.gains if mtf == "raised" else (0.0,) * len(sensor.gains)

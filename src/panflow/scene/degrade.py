@@ -16,7 +16,7 @@ from panflow.files.grid import Grid
 from panflow.files.output import Output
 from panflow.files.scene import Scene
 from panflow.files.sink import Profile, Sink
-from panflow.files.source import Source
+from panflow.files.source import GAIN, PHASE, PROTOCOL, Source
 from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
 from panflow.ops.mtf import Choice as MTFChoice
@@ -63,8 +63,9 @@ def degrade_file(
     """Write pan.tif, ms.tif and reference.tif, float32 with nan for nodata, into a folder.
 
     The reference is MS as it is, on its grid, bands brought together where the files' differ; PAN is reduced to
-    that grid, and MS by the ratio through the sensor's MTF, as `panflow.degrade` does. Arguments as for
-    `sharpen_file`. Raises InputError, GeometryError, UnknownName, OutputError.
+    that grid, and MS by the ratio through the MTF that `mtf` chooses, as `panflow.degrade` does. ms.tif records gains
+    and phase, which whatever reads the pair takes in place of an estimate. Arguments as for `sharpen_file`.
+    Raises InputError, GeometryError, UnknownName, OutputError.
     """
     folder = output.folder(folder)
     scene = Scene.of(
@@ -94,16 +95,25 @@ def degrade_file(
         # the corner of MS pixel (0, 0) lies half of that pixel before its centre
         coarse = fine * Affine.translation(x + 0.5 - rx / 2, y + 0.5 - ry / 2) * Affine.scale(rx, ry)
         written = {
-            "pan.tif": (reduced.pan, reduced.pan_valid, fine, ["pan"]),
-            "ms.tif": (reduced.ms, reduced.ms_valid, coarse, source.names),
-            "reference.tif": (reduced.reference, reduced.pan_valid, fine, source.names),
+            "pan.tif": (reduced.pan, reduced.pan_valid, fine, ["pan"], {}, ()),
+            "ms.tif": (
+                reduced.ms,
+                reduced.ms_valid,
+                coarse,
+                source.names,
+                {PHASE: f"{float(y)!r}, {float(x)!r}"},
+                [{GAIN: repr(float(gain))} for gain in source.sensor.gains],
+            ),
+            "reference.tif": (reduced.reference, reduced.pan_valid, fine, source.names, {}, ()),
         }
-        for each, (image, valid, transform, bands) in zip(outputs, written.values()):
-            _write(each, image[0], valid, transform, grid.crs, bands, source.sensor.name)
+        shared = {"PANFLOW_SENSOR": source.sensor.name, PROTOCOL: "reduced by Wald's protocol"}
+        for each, (image, valid, transform, bands, tags, of_bands) in zip(outputs, written.values()):
+            _write(each, image[0], valid, transform, grid.crs, bands, shared | tags, of_bands)
     warnings = [*ready.notes, *source.seen, *(note for each in outputs for note in each.notes)]
     gains = ready.mtf
     if not grid.located and (y, x) != ((ry - 1) / 2, (rx - 1) / 2):
-        warnings.append(f"without georeferencing the files cannot say the phase, which is {y:.3f}, {x:.3f} PAN pixels")
+        phase = f"{y:.3f}, {x:.3f} PAN pixels"
+        warnings.append(f"without georeferencing only the tag {PHASE} says where MS lies, at a phase of {phase}")
     return Reduced(
         files={name.removesuffix(".tif"): str(folder / name) for name in NAMES},
         size=reduced.size,
@@ -137,14 +147,14 @@ def _covered(source: Source) -> tuple[Pair, tuple[int, int]]:
     return cut, (begin[0] + top, begin[1] + left)
 
 
-def _write(target: Output, image, valid, transform, crs, names: list[str], sensor: str) -> None:
+def _write(target: Output, image, valid, transform, crs, names: list[str], tags: dict, band_tags: Sequence) -> None:
     counts = np.asarray(image, dtype=np.float32)
     if valid is not None:
         counts = np.where(valid[0], counts, np.float32("nan"))
     size = height, width = counts.shape[1:]
     profile = Profile("float32", "gtiff", "deflate")
     with Sink(target, Grid(transform, crs, size), len(counts), profile, nodata=float("nan")) as sink:
-        sink.describe(names, {"PANFLOW_SENSOR": sensor, "PANFLOW_PROTOCOL": "reduced by Wald's protocol"})
+        sink.describe(names, tags, band_tags=band_tags)
         sink.write((0, height, 0, width), counts, None)
         sink.finish()
 

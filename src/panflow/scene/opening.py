@@ -54,7 +54,7 @@ def opened(scene: Scene, jobs: int | None = None, **gdal: Any) -> Iterator[Opene
             sample = _Sample(source, jobs)
             offset, corrected, warnings = _registered(source, scene.register, sample)
             choice = "sensor" if source.toolbox and scene.mtf == "auto" else scene.mtf
-            gains = mtf.settled(choice, source.sensor, lambda: sample.where(offset), sample.each)
+            gains = mtf.settled(choice, source.sensor, lambda: sample.where(offset), sample.each, source.gains)
             source.sensor = gains.applied(source.sensor)
             yield Opened(source, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings))
     finally:

@@ -13,8 +13,8 @@ from panflow.ops.mtf import MTF
 class Report:
     """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; evaluations:
     of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at
-    MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor" or "given";
-    mtf_confidence: of the estimate, whether it was used or not."""
+    MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor", "given" or
+    "recorded" by `degrade`; mtf_confidence: of the estimate, whether it was used or not."""
 
     output: str
     sensor: str
