@@ -218,12 +218,21 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
     elif kind is Any or (
         isinstance(value, kind if origin is None else ()) and (kind is bool) == isinstance(value, bool)
     ):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{where} = {value!r}: expected a number that is finite")
+        if not _finite(value):
+            raise InputError(f"{where} = {value!r}: expected numbers that are finite")
         return value
     elif kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     raise InputError(f"{where} = {value!r} is of the wrong kind: expected {kind if args else kind.__name__}")
+
+
+def _finite(value: Any) -> bool:
+    """Whether no number in a plain value is nan or inf."""
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _table(kind: Any, value: Any, where: str) -> Any:

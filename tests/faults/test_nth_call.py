@@ -48,7 +48,7 @@ every = 1
 """
 PLAN = """
 title = "small"
-shown = 1
+pictures = 1
 figures = []
 methods = [{ label = "EXP", name = "exp" }]
 data = [{ name = "drawn", sensor = "ikonos", size = 128, count = 1, protocols = ["reduced"] }]

@@ -33,7 +33,7 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
 
     if missing := onnx.missing():
         raise MissingInput(missing)
-    output = Output(out, inputs=[model], overwrite=overwrite, result=True)
+    output = click.get_current_context().with_resource(Output(out, inputs=[model], overwrite=overwrite, result=True))
     opened = zoo.load(model, device="cpu")
     if not isinstance(opened, Model):
         raise InputError(f"{model} is a classical method: expected a model, which has a network to export")

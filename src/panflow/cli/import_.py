@@ -29,7 +29,7 @@ def command(file, network, out, sensor, bands, bits, phase, options, licence, ov
 
     if out.suffix != ".safetensors":
         raise InputError(f"--out {out}: expected a name that ends in .safetensors")
-    output = Output(out, inputs=[file], overwrite=overwrite, result=True)
+    output = click.get_current_context().with_resource(Output(out, inputs=[file], overwrite=overwrite, result=True))
     trained_on = sensors.load(sensor) if sensor else None
     count = bands or (len(trained_on.bands) if trained_on else 0)
     if not count:

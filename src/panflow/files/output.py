@@ -22,6 +22,7 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Self
+from weakref import WeakSet
 
 from panflow.errors import InputError, OutputError, OutputExists
 
@@ -32,7 +33,7 @@ TOKEN = re.compile(r"(?P<host>[0-9a-f]{8})-(?P<boot>[0-9a-f]{8})-(?P<pid>\d+)-(?
 LONGEST = 95  # bytes that a part's name has beyond the (shortened) name of its file
 
 _lock = threading.RLock()
-_pending: set[Output] = set()  # what this process has checked and neither published nor given up
+_pending: WeakSet[Output] = WeakSet()  # what this process has checked and neither published nor given up
 _numbers = itertools.count()
 _whole = False  # whether all that a command is run for lies on the disk
 
