@@ -179,3 +179,15 @@ def test_options_that_do_not_fit_are_refused():
         load("esri", weights=(0.5, 0.5)).fit([pair])(pair)
     with pytest.raises(InputError, match="expected PAN's"):
         load("c_gsa", labels=np.zeros((1, 1, 9, 9), dtype=int)).fit([pair])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("spread", [150, 1e-3], ids=["noise", "nearly constant"])
+def test_gains_are_bounded_where_pan_has_nothing_in_common_with_ms(method, spread):
+    pair = GEOMETRIES["ratio 2"]()
+    noise = np.random.default_rng(3).normal(float(pair.pan.mean()), spread, pair.pan.shape)
+    pair = replace(pair, pan=noise)
+    fused, bands = load(method).fit([pair])(pair), ms_up(pair)
+    calm = (fused.std(axis=(2, 3)) < 4 * bands.std(axis=(2, 3))).all()
+    modulated = ((fused >= 0) & (fused <= 10.001 * bands)).all()  # of methods whose details follow the bands' values
+    assert calm or modulated

@@ -11,12 +11,11 @@ import numpy as np
 
 from panflow.arrays import like, namespace, to_numpy
 from panflow.ops.kernels import TAPS
-from panflow.ops.moments import Moments
+from panflow.ops.moments import Moments, bounding
 from panflow.ops.resample import REACH, ms_up
 from panflow.types import YX, Array, Pair
 
 FILTER = TAPS // 2  # radius of the MTF filters, PAN pixels
-LEAST = 0.05  # share of PAN's variance that an intensity has at least, as far as gains are concerned
 UNFITTED: Any = None  # what `fit` will set
 
 
@@ -119,7 +118,10 @@ def pan_matched(pair: Pair, moments: Moments, image: Array, source: int = -1) ->
     std = moments.std
     bands = pair.bands
     target = moments.mean[:, :bands], std[:, :bands]
-    return matched(image, (moments.mean[:, -1:], std[:, source, None]), target)
+    spread = std[:, source, None]
+    if not pair.toolbox:
+        spread = bounding(spread**2, std[:, -1:] ** 2) ** 0.5
+    return matched(image, (moments.mean[:, -1:], spread), target)
 
 
 def guarded(guard: bool | None, pair: Pair) -> bool:

@@ -15,7 +15,7 @@ from panflow.methods._injection import (
     solve,
     with_pan,
 )
-from panflow.ops.moments import at_pan, total
+from panflow.ops.moments import at_pan, bounding, total
 from panflow.ops.resample import ms_up
 from panflow.types import YX, Array, Pair, Sharpener
 
@@ -49,7 +49,8 @@ class Method(Sharpener):
         count = m.count[:, None]
         freedom = (count - 1) / xp.clip(count - beta.shape[1] - 1, 1, None)
         noise = freedom * xp.clip(m.cov[:, -1, -1, None] - std**2, 0, None)
-        gain = self.weight * covariance / safe((1 - self.weight) * noise + self.weight * std**2)
+        power = bounding(std**2, m.cov[:, -1:, -1])
+        gain = self.weight * covariance / safe((1 - self.weight) * noise + self.weight * power)
         return replace(self, beta=beta, offset=m.mean[:, -1:] - mean, gain=gain)
 
     def __call__(self, pair: Pair) -> Array:

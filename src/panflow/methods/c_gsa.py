@@ -11,7 +11,6 @@ from panflow.errors import InputError
 from panflow.methods._clusters import Spectra, clusters
 from panflow.methods._injection import (
     FILTER,
-    LEAST,
     UNFITTED,
     combine,
     intensity_moments,
@@ -21,7 +20,7 @@ from panflow.methods._injection import (
     solve,
 )
 from panflow.ops.kernels import generic_lowpass
-from panflow.ops.moments import Moments, at_ms, measure, pan_core, total
+from panflow.ops.moments import Moments, at_ms, bounding, measure, pan_core, total
 from panflow.ops.resample import decimate, ms_aligned, ms_up, precision
 from panflow.types import YX, Array, Pair, Sharpener
 
@@ -59,6 +58,8 @@ class Method(Sharpener):
         def coarse(pair: Pair) -> Array:
             filter = generic_lowpass(pair.ratio, precision(pair.pan))
             low = decimate(pair.pan, filter, pair.ratio, pair.common_phase, pair.ms_size)
+            if not pair.toolbox:  # which leaves the sum at 0.99x, so that P - I has a mean
+                low = low / float(filter.full().sum())
             spectra.add(pair)
             return namespace(low).concat([ms_aligned(pair), low], axis=1)
 
@@ -69,12 +70,8 @@ class Method(Sharpener):
         if self.labels is None:
             centres, largest = zip(*(clusters(sample, self.segments) for _, sample in spectra.samples))
             fitted = replace(fitted, centres=like(np.stack(centres), weights), largest=like(np.stack(largest), weights))
-        xp = namespace(weights)
-        explained = xp.sum(weights * (m.cov[:, :-1, :-1] @ weights[:, :, None])[:, :, 0], axis=1, keepdims=True)
-        # weights that explain next to nothing of PAN make intensities without contrast, and gains without bound
-        trust = xp.clip(explained / safe(LEAST * m.cov[:, -1:, -1]), 0, 1) ** 2
-        gains = [trust * _gain(part, weights) for part in fitted._moments(scene)]
-        return replace(fitted, gains=xp.stack(gains, axis=1))
+        gains = [_gain(part, weights) for part in fitted._moments(scene)]
+        return replace(fitted, gains=namespace(weights).stack(gains, axis=1))
 
     def __call__(self, pair: Pair) -> Array:
         bands = ms_up(pair)
@@ -109,14 +106,15 @@ class Method(Sharpener):
         return segment
 
     def _moments(self, scene: Iterable[Pair]) -> list[Moments]:
-        """Of E, segment by segment."""
+        """Of E and P, segment by segment."""
         merged: list[Moments] = []
         for pair in scene:
             core = (..., *pan_core(pair))
             bands = ms_up(pair)
             segments = self._segments(pair, bands)[core]
             valid = None if pair.pan_valid is None else pair.pan_valid[core]
-            parts = _by_segment(bands[core], segments, valid, self.segments)
+            planes = namespace(bands).concat([bands, pair.pan], axis=1)[core]
+            parts = _by_segment(planes, segments, valid, self.segments)
             merged = [a.merge(b) for a, b in zip(merged, parts)] if merged else parts
         return merged
 
@@ -140,4 +138,4 @@ def _by_segment(bands: Array, segments: Array, valid: Array | None, count: int) 
 
 def _gain(moments: Moments, weights: Array) -> Array:
     _, std, covariance = intensity_moments(moments, weights)
-    return covariance / safe(std**2)
+    return covariance / safe(bounding(std**2, moments.cov[:, -1:, -1]))

@@ -11,7 +11,7 @@ from panflow.arrays import like, namespace, to_numpy
 from panflow.methods._injection import UNFITTED, guarded, interpolation_halo, modulation, per_band
 from panflow.ops import kernels
 from panflow.ops.kernels import Separable, separate
-from panflow.ops.moments import each, pan_core
+from panflow.ops.moments import bounding, each, pan_core
 from panflow.ops.resample import lowpass, ms_up
 from panflow.types import YX, Array, Pair, Sharpener
 
@@ -166,7 +166,7 @@ class _Solution:
                 if found.sum() <= 0:
                     break
                 h = found / found.sum()
-        low = float(np.sqrt(max(h @ matrix @ h, 0.0)))
+        low = float(np.sqrt(bounding(h @ matrix @ h, power[far, far])))
         self.gain = np.sqrt(np.clip(np.diag(covariance), 0, None)) / (low if low > 0 else np.inf)
         self.filter = separate(h.reshape(size, size), 1e-3)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import LEAST, UNFITTED, intensity_moments, interpolation_halo, safe, solve
+from panflow.methods._injection import UNFITTED, intensity_moments, interpolation_halo, safe, solve
 from panflow.methods._pixelwise import added
-from panflow.ops.moments import Moments, at_ms, at_pan, total
+from panflow.ops.moments import Moments, at_ms, at_pan, bounding, total
 from panflow.ops.resample import atrous, ms_aligned, ms_up
 from panflow.types import YX, Array, Pair, Sharpener
 
@@ -46,6 +46,6 @@ class Method(Sharpener):
         m = self.moments
         mean, std, covariance = intensity_moments(m, self.weights)
         power = std**2
-        if not pair.toolbox:  # an intensity that explains next to nothing of PAN must not make gains without bound
-            power = namespace(power).maximum(power, LEAST * m.std[:, -1:] ** 2)
+        if not pair.toolbox:
+            power = bounding(power, m.std[:, -1:] ** 2)
         return added(pair, covariance / safe(power), self.weights, mean, m.mean[:, -1:])

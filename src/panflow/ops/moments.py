@@ -18,6 +18,7 @@ from panflow.types import Array, Pair
 
 T = TypeVar("T")
 STRIP = 64  # rows that are counted at once
+LEAST = 0.05  # share of PAN's variance that what gains are divided by has at least
 SAMPLE = 65536  # values of a plane that a tile of a large scene gives to a quantile
 
 
@@ -56,6 +57,12 @@ class Moments:
         weight = (self.count[:, None] * share)[:, :, None]
         comoment = self.comoment + other.comoment + delta[:, :, None] * delta[:, None, :] * weight
         return Moments(count, self.mean + delta * share, comoment)
+
+
+def bounding(variance: Array, of_pan: Array) -> Array:
+    """A variance for gains to be divided by: an intensity or a low-pass that has next to nothing in common with PAN, as
+    where PAN is noise, would make gains without bound, so it counts as a share of PAN's at least."""
+    return namespace(variance).maximum(variance, LEAST * of_pan)
 
 
 def measure(planes: Array, valid: Array | None = None) -> Moments:
