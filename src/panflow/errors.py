@@ -60,5 +60,5 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of Python, NumPy, torch, CUDA, ONNX Runtime or GDAL says that there is no memory left."""
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
         return True
-    words = ("not enough memory", "out of memory", "allocate memory", "alloc_cpu", "bad_alloc")
+    words = ("not enough memory", "out of memory", "allocate memory", "alloc_cpu", "bad_alloc", "alloc_failed")
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)

@@ -38,6 +38,27 @@ def test_a_file_gives_the_same_model(tmp_path, pair, network, transform):
     assert panflow.load(tmp_path / "m.safetensors").recipe == model.recipe
 
 
+def test_blocks_are_halved_where_memory_does_not_suffice():
+    """A device whose memory suffices for so many pixels a side."""
+    scene = synthetic.scene((264, 280), load("ikonos"), seed=3)
+    model = made(BANDWISE).fit([scene])
+    expected, widths = model(scene), []
+
+    def refuse(most: int):
+        def hook(_, inputs, named):
+            widths.append(max(x.shape[-1] for x in (*inputs, *named.values()) if torch.is_tensor(x)))
+            if widths[-1] > most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+        return model.network.register_forward_pre_hook(hook, with_kwargs=True)
+
+    with refuse(90):
+        assert np.abs(model(scene) - expected).max() < 1e-3
+    assert max(widths) > 90 > min(widths)
+    with refuse(30), pytest.raises(torch.OutOfMemoryError):
+        model(scene)
+
+
 def test_learned_tables_are_in_the_file(tmp_path, pair):
     model = made(BANDWISE, {"name": "unipan", "m": 50, "fit": "train"})
     model.transform.learn(model._tensors(p) for p in [pair])

@@ -23,7 +23,10 @@ from panflow.ops.memory import keep_freed
 
 ISSUES = "https://github.com/panflow/panflow/issues"
 REPORT = f"This is a fault of panflow {__version__}. Please report it ({ISSUES}) with the output of: panflow --debug"
-SPARE = "give --max-memory a smaller size and --jobs 1, take a classical method, or a machine with more"
+SPARE = {  # memory, by command
+    "train": "give --set data.folded or data.batch a smaller number, or data.patch a smaller size",
+    "": "give --max-memory a smaller size and --jobs 1, take a classical method, or a machine with more",
+}
 SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EIO)
 
 
@@ -85,7 +88,7 @@ def run(arguments: list[str], debug: bool = False) -> int:
 def _sentence(error: BaseException, arguments: list[str]) -> tuple[str, int]:
     """What is said of an error, and the exit code."""
     if not isinstance(error, PanflowError) and is_out_of_memory(error):
-        error = OutOfMemory(f"there is not enough memory: {SPARE}")
+        error = OutOfMemory(f"there is not enough memory: {SPARE.get(''.join(arguments[:1]), SPARE[''])}")
     if isinstance(error, PanflowError):
         return str(error), error.exit_code
     if isinstance(error, OSError) and error.errno in SYSTEM:

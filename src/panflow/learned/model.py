@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from panflow.arrays import is_torch
-from panflow.errors import InputError
+from panflow.errors import InputError, is_out_of_memory
 from panflow.generative.noise import Noise
 from panflow.learned import inputs, runtime
 from panflow.learned.blocks import blocks, cell_of, pad_to, side_of
@@ -29,6 +29,7 @@ from panflow.ops.window import Core, grown
 from panflow.types import YX, Array, Batch, Network, Objective, Pair, Sensor, Sharpener, Transform
 
 FARTHEST = 512  # PAN pixels of halo beyond which tiles would be little but halo: the steps of a sampler add theirs up
+SMALLEST = 64  # PAN pixels a side of a block that is not halved any more where memory does not suffice
 PLANES = 64  # numbers of float32 that a network keeps per pixel and band, about
 
 
@@ -223,10 +224,24 @@ class Model(Sharpener):
         cell = cell_of(view.pair.ratio, self.network.multiple)
         if halo is None or cell is None:
             return self._answer(view)[..., top:bottom, left:right]
+        return self._in_blocks(view, core, self._side(halo), halo, cell)
+
+    def _in_blocks(self, view: View, core: Core, side: int, halo: int, cell: tuple[int, int]) -> Tensor:
+        """A core from blocks of about `side` pixels; what the memory does not suffice for is done in smaller ones."""
+        top, bottom, left, right = core
         fused = torch.empty(*view.pair.ms.shape[:2], bottom - top, right - left, device=self.device)
-        for block in blocks(core, view.pair.size, self._side(halo), halo, cell):
-            answer = self._answer(view.part(block.window), block.inner)
-            fused[_at(block.core, (top, left))] = answer[_at(block.inner)]
+        for block in blocks(core, view.pair.size, side, halo, cell):
+            answer = None
+            try:
+                answer = self._answer(view.part(block.window), block.inner)[_at(block.inner)]
+            except Exception as error:
+                if side <= SMALLEST or not is_out_of_memory(error):
+                    raise
+            if answer is None:  # here, where the error does not hold the block's tensors any more
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                answer = self._in_blocks(view, block.core, side // 2, halo, cell)
+            fused[_at(block.core, (top, left))] = answer
         return fused
 
     def _answer(self, view: View, core: Core | None = None) -> Tensor:
