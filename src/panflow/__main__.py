@@ -1,14 +1,16 @@
 """The command `panflow`, also `python -m panflow`."""
 
-import signal
+import _signal as signal  # the inside of `signal`, at once there: until a command listens, ^C ends it without a word
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import sys
 from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run a command. Until it listens for signals, one ends the process without a word."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Run a command."""
     from panflow.cli import _stops, run
 
     _stops.listen(130)

@@ -374,6 +374,24 @@ def test_interrupted_in_the_middle(how, large, tmp_path):
     assert files_in(tmp_path) == {"out.tif"} and out.read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["typing", "panflow.cli"])
+def test_interrupted_while_it_starts(name):
+    """^C at one of the first imports."""
+    code = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.modules.pop({name!r}, None)
+sys.meta_path.insert(0, Interrupting())
+from panflow.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 def test_killed_in_the_middle(large, tmp_path):
     process, out = started(large, tmp_path)
     process.kill()
