@@ -184,6 +184,11 @@ class Windows:
         return len(self.phase)
 
     @property
+    def extent(self) -> Core:
+        """All pixels of PAN."""
+        return 0, self.size[0], 0, self.size[1]
+
+    @property
     def phase(self) -> tuple[YX, ...]:
         """Every band's phase on the PAN grid, in whole 1024ths of a pixel: windows of it are then exact."""
         return self._phase
@@ -205,9 +210,10 @@ class Windows:
         pair = with_validity(*self._raw(core, halo + further))
         return window(pair, *cast(Core, pair.core), halo)
 
-    def whole(self) -> Pair:
-        """The pair of the whole scene, which alone can be computed by the toolbox's arithmetic."""
-        return replace(self.read((0, self.size[0], 0, self.size[1]), 0), toolbox=self.toolbox)
+    def whole(self, region: Core | None = None) -> Pair:
+        """The pair of the whole scene, or of a region that stands for it; it alone can be computed by the toolbox's
+        arithmetic."""
+        return replace(self.read(region or self.extent, 0), toolbox=self.toolbox)
 
     def _raw(self, core: Core, halo: int) -> tuple[Pair, np.ndarray | None, np.ndarray | None]:
         """The pair as it is read, and where PAN and MS are valid, [1, 1, H, W] (None: everywhere)."""

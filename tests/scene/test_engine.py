@@ -236,7 +236,9 @@ def test_arrays_feed_the_same_engine(tmp_path, monkeypatch, holes):
     def put(core, image, valid):
         found[:, core[0] : core[1], core[2] : core[3]] = image if valid is None else np.where(valid, image, np.nan)
 
-    list(engine.fitted(Windows.of(pair), panflow.load("gsa"), jobs=2).each(put))
+    windows = Windows.of(pair)
+    fitted = engine.fit([(windows, windows.extent)], panflow.load("gsa"), jobs=2)
+    list(engine.planned(windows, fitted, jobs=2).each(put))
     assert np.array_equal(found, expected, equal_nan=True)
     assert np.isnan(found).any() == holes
 

@@ -51,7 +51,7 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
         if quicklook:
             from panflow.scene.quicklook import quicklook_file
 
-            quicklook_file(row.out, row.pan, row.ms, quicklook, shift=report.corrected_shift, name=report.method)
+            quicklook_file(row.out, row.pan, row.ms, quicklook, **report.for_quicklook)
     except KeyboardInterrupt:
         return Outcome(INTERRUPTED, "interrupted", since(), may_pass=True)
     except PanflowError as error:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 @click.option("--method", "-m", help="A method, a bundled model or a model file (`panflow names methods`).")
 @scene
 @arithmetic
+@click.option("--bounds", metavar="W,S,E,N", help="Only this part, in map coordinates of PAN's reference system.")
+@click.option("--pixels", metavar="ROW,COL,ROWS,COLS", help="Only this part, in PAN pixels.")
+@click.option("--whole-fit", is_flag=True, help="Fit to the whole scene though a part is meant: it equals the whole's.")
 @click.option(
     "--detail",
     type=click.Choice(["pan", "ms"]),
@@ -100,7 +103,7 @@ def command(
         if quicklook:
             from panflow.scene.quicklook import quicklook_file
 
-            quicklook_file(out, given.pan, given.ms, outputs[1], shift=report.corrected_shift, name=report.method)
+            quicklook_file(out, given.pan, given.ms, outputs[1], **report.for_quicklook)
     show(report, as_json, quiet)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
 from affine import Affine
 
-from panflow.errors import GeometryError
+from panflow.errors import GeometryError, InputError
+from panflow.ops.window import Core, within
 from panflow.pairs import ratio_of
 from panflow.types import YX, yx
 
@@ -25,6 +28,38 @@ class Grid:
     def located(self) -> bool:
         return bool(self.crs) and self.transform != Affine.identity()
 
+    def cut(self, core: Core) -> Grid:
+        """The grid of some of the pixels."""
+        top, bottom, left, right = core
+        return Grid(self.transform * Affine.translation(left, top), self.crs, (bottom - top, right - left))
+
+    def part(self, bounds: str | Sequence[float] | None, pixels: str | Sequence[int] | None) -> Core:
+        """The pixels that are meant by bounds (west, south, east, north) in the grid's reference system, or by (first
+        row, first column, rows, columns); None: all. On rotated axes these are the pixels that cover the bounds.
+
+        Raises InputError.
+        """
+        if bounds is not None and pixels is not None:
+            raise InputError("both bounds and pixels name the part that is meant: expected one of them")
+        core = 0, self.size[0], 0, self.size[1]
+        if bounds is not None:
+            if not self.located:
+                raise InputError("bounds are of a reference system, and PAN has none: give the part by pixels")
+            west, south, east, north = _four("bounds", bounds, "west,south,east,north")
+            if not (west < east and south < north):
+                raise InputError(f"bounds {bounds!r}: expected west,south,east,north, with west < east, south < north")
+            corners = [~self.transform * (x, y) for x in (west, east) for y in (south, north)]
+            columns, rows = zip(*corners)
+            core = round(min(rows)), round(max(rows)), round(min(columns)), round(max(columns))
+        elif pixels is not None:
+            top, left, height, width = (int(v) for v in _four("pixels", pixels, "row,column,rows,columns"))
+            core = top, top + height, left, left + width
+        part = within(core, (0, self.size[0], 0, self.size[1]))
+        if not (part[0] < part[1] and part[2] < part[3]):
+            what = f"bounds {bounds!r}" if bounds is not None else f"pixels {pixels!r}"
+            raise InputError(f"{what}: there is no pixel of PAN, which has {self.size[0]} x {self.size[1]}")
+        return part
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -36,6 +71,16 @@ class Placement:
     phase: YX
     warp: Grid | None = None
     notes: tuple[str, ...] = ()
+
+
+def _four(what: str, given: str | Sequence[float], order: str) -> tuple[float, float, float, float]:
+    try:
+        a, b, c, d = (float(v) for v in (given.split(",") if isinstance(given, str) else given))
+    except (TypeError, ValueError):
+        a = b = c = d = nan
+    if not all(map(isfinite, (a, b, c, d))) or (what == "pixels" and any(v != int(v) for v in (a, b, c, d))):
+        raise InputError(f"{what} {given!r}: expected {'whole ' * (what == 'pixels')}numbers {order}")
+    return a, b, c, d
 
 
 def place(pan: Grid, ms: Grid, to_pan_crs: Any = None) -> Placement:

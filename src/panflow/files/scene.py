@@ -21,7 +21,9 @@ class Scene:
     offset in PAN pixels (rows, columns); nodata: a value that counts as nodata besides what the files declare;
     arithmetic: "standard", or "toolbox", as the field's MATLAB toolbox computes; mtf: "auto" takes the MTF gains
     that a reduced pair records, else estimates them, and takes the sensor's where the scene does not show them,
-    "sensor" takes these, numbers ("G" or "G,G,...") are taken as they are.
+    "sensor" takes these, numbers ("G" or "G,G,...") are taken as they are; bounds: the part that is meant, (west,
+    south, east, north) in PAN's reference system, or pixels: (first row, first column, rows, columns) of PAN; both as
+    numbers or as text.
     """
 
     pan: str
@@ -33,6 +35,8 @@ class Scene:
     nodata: float | None = None
     arithmetic: str = "standard"
     mtf: MTFChoice = "auto"
+    bounds: str | Sequence[float] | None = None
+    pixels: str | Sequence[int] | None = None
 
     @classmethod
     def of(

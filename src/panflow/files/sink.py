@@ -98,8 +98,9 @@ class Sink:
     target appear.
 
     output: the file; grid, bands: of the image; profile: how it is written, its dtype included; nodata: the value that
-    stands for it; mask: whether the file has one; jobs: GDAL's threads; block: pixels of a tile's side. Used as a
-    context: whatever happens before `finish`, nothing is left behind.
+    stands for it; mask: whether the file has one; jobs: GDAL's threads; block: pixels of a tile's side; aligned:
+    whether blocks that are written begin where tiles begin. Used as a context: whatever happens before `finish`,
+    nothing is left behind.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Sink:
         mask: bool = False,
         jobs: int = 1,
         block: int = BLOCK,
+        aligned: bool = True,
     ):
         self.mask, self.profile = mask, (profile := profile.settled(output.path))
         dtype, format, compress = profile.dtype, profile.format, profile.compress
@@ -127,7 +129,14 @@ class Sink:
         # GDAL makes overviews of compressed tiles twice as fast where bands lie apart; without compression it would
         # leave them apart in the COG
         interleave = "band" if format == "cog" and compress != "none" else "pixel"
-        packs = format == "gtiff" and bool(blocks) and not mask and compress == "zstd" and predictor["predictor"] == 2
+        packs = (
+            format == "gtiff"
+            and bool(blocks)
+            and aligned
+            and not mask
+            and compress == "zstd"
+            and predictor["predictor"] == 2
+        )
         self._zstd: int | None = self._level["zstd_level"] if packs else None  # level at which tiles are packed here
         self._tiles: Tiles | None = None
         self._jobs, self._block = jobs, block

@@ -367,7 +367,7 @@ class Source(Windows):
     @property
     def may_have_holes(self) -> bool:
         """Whether some pixel of the result may be nodata."""
-        if self.covered((0, self.size[0], 0, self.size[1])) is not None or self.nodata is not None:
+        if self.covered(self.extent) is not None or self.nodata is not None:
             return True
         if "f" in (np.dtype(self.ms_dtype).kind, np.dtype(self.pan_dtype).kind):
             return True

@@ -88,6 +88,17 @@ def tiles(size: tuple[int, int], side: int) -> list[Core]:
     ]
 
 
+def meet(core: Core, other: Core) -> bool:
+    """Whether two cores have a pixel in common."""
+    top, bottom, left, right = within(core, other)
+    return top < bottom and left < right
+
+
+def within(core: Core, other: Core) -> Core:
+    """The pixels that two cores have in common."""
+    return max(core[0], other[0]), min(core[1], other[1]), max(core[2], other[2]), min(core[3], other[3])
+
+
 def partition(size: tuple[int, int], side: int) -> list[Core]:
     """Cores of nearly equal size, about `side` pixels a side, that cover an image."""
     rows, columns = (np.linspace(0, n, max(1, round(n / side)) + 1).round().astype(int).tolist() for n in size)

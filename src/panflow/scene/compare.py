@@ -127,7 +127,7 @@ def compare_files(
         cores = [core for core, _ in chosen]
         halos = [sharpener.halo(source.ratio) for sharpener in sharpeners.values()]
         halo = max(WHOLE if each is None else each for each in halos)
-        blocks = sample(source.size)
+        blocks = sample(source.extent)
         full, reduced = _full(source, blocks, cores, halo), _reduced(source, blocks, cores, halo)
         scores, images = [], {}
         for done, (name, sharpener) in enumerate(sharpeners.items(), 1):

@@ -8,7 +8,7 @@ small scene and over a seeded sample of a large one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, TypeVar, cast
@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from panflow.ops.memory import require_room
-from panflow.ops.window import Core, spread, tiles
+from panflow.ops.window import Core, meet, spread, tiles, within
 from panflow.pairs import Windows
 from panflow.scene.blocks import overlapped
 from panflow.types import Pair, Sharpener
@@ -30,26 +30,28 @@ Progress = Callable[[str, int, int], None]  # stage, done, of how many blocks
 Work = Callable[[Core, np.ndarray, np.ndarray | None], T]  # core, image [C, h, w], where it is valid [h, w]
 
 
-def lattice(size: tuple[int, int]) -> list[Core]:
-    """The blocks of a scene."""
-    return tiles(size, BLOCK)
+def lattice(region: Core) -> list[Core]:
+    """The blocks of a region of a scene, cut where it ends."""
+    return [within(core, region) for core in tiles((region[1], region[3]), BLOCK) if meet(core, region)]
 
 
-def sample(size: tuple[int, int]) -> list[Core]:
+def sample(region: Core) -> list[Core]:
     """The blocks that methods are fitted on."""
-    return spread(lattice(size), FIT_BLOCKS)
+    return spread(lattice(region), FIT_BLOCKS)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A fitted sharpener, and how a scene is worked through.
+    """A fitted sharpener, and how a part of a scene is worked through.
 
-    halo: PAN pixels around each of the tiles, None where there is one, the whole scene; flight: tiles in work at once;
-    jobs: threads.
+    part: of the scene, in PAN pixels; region: that a sharpener without a halo is given; halo: PAN pixels around each of
+    the tiles, None where there is one, the region; flight: tiles in work at once; jobs: threads.
     """
 
     windows: Windows
     sharpener: Sharpener
+    part: Core
+    region: Core
     tiles: list[Core]
     halo: int | None
     flight: int
@@ -59,24 +61,52 @@ class Run:
 
     def each(self, work: Work[T]) -> Iterator[T]:
         """work(core, image, valid) of every tile, in order; called by several threads."""
+        items = overlapped(lambda core: self.tile(core, work), self.tiles, self.jobs, self.flight)
+        return reported("sharpen", items, len(self.tiles), self.progress)
 
-        def tile(core: Core) -> T:
-            pair = self.windows.whole() if self.halo is None else self.windows.read(core, self.halo)
-            return work(core, cropped(self.sharpener(pair), pair), _valid(pair))
+    def tile(self, core: Core, work: Work[T]) -> T:
+        """work(core, image, valid) of what a tile has of the part, where the core counts from the part's first pixel.
 
-        return reported("sharpen", overlapped(tile, self.tiles, self.jobs, self.flight), len(self.tiles), self.progress)
+        Tiles are computed as they lie in the scene, so that a part has the bits of the whole.
+        """
+        pair = self.windows.whole(self.region) if self.halo is None else self.windows.read(core, self.halo)
+        image, valid = cropped(self.sharpener(pair), pair), _valid(pair)
+        here, (top, left) = within(core, self.part), (self.part[0], self.part[2])
+        inside = slice(here[0] - core[0], here[1] - core[0]), slice(here[2] - core[2], here[3] - core[2])
+        place = here[0] - top, here[1] - top, here[2] - left, here[3] - left
+        valid = None if valid is None or valid[inside].all() else valid[inside]
+        return work(place, image[:, *inside], valid)
 
 
-def fitted(
-    windows: Windows, sharpener: Sharpener, jobs: int, max_memory: float | None = None, progress: Progress | None = None
+def fit(
+    scenes: Sequence[tuple[Windows, Core]], sharpener: Sharpener, jobs: int, progress: Progress | None = None
+) -> Sharpener:
+    """The sharpener fitted on regions of one or several scenes together."""
+    return sharpener.fit(_Sampled(scenes, sharpener, jobs, progress))
+
+
+def planned(
+    windows: Windows,
+    sharpener: Sharpener,
+    jobs: int,
+    max_memory: float | None = None,
+    progress: Progress | None = None,
+    *,
+    part: Core | None = None,
+    region: Core | None = None,
 ) -> Run:
-    """The sharpener fitted on a scene, and how to work through it in `max_memory` MiB."""
-    sharpener = sharpener.fit(_Sampled(windows, _halo(windows, sharpener), jobs, progress))
+    """How a fitted sharpener works through a scene, or a part of it, in `max_memory` MiB."""
+    part, region = part or windows.extent, region or windows.extent
     halo = _halo(windows, sharpener)
-    side = BLOCK * _blocks(sharpener, windows.size) if halo is not None else max(windows.size)
+    if halo is None:
+        side = max(region[1] - region[0], region[3] - region[2])
+        cores = [region]
+    else:
+        side = BLOCK * _blocks(sharpener, windows.size)
+        cores = [core for core in tiles(windows.size, side) if meet(core, part)]
     flight, tight = _in_flight(sharpener, windows, side, halo or 0, jobs, max_memory)
     warnings = [*_tiling(windows, sharpener), *tight]
-    return Run(windows, sharpener, tiles(windows.size, side), halo, flight, jobs, warnings, progress)
+    return Run(windows, sharpener, part, region, cores, halo, flight, jobs, warnings, progress)
 
 
 def _halo(windows: Windows, sharpener: Sharpener) -> int | None:
@@ -122,23 +152,29 @@ def _tiling(windows: Windows, sharpener: Sharpener) -> list[str]:
 class _Sampled:
     """The pairs that a sharpener is fitted on, as often as it likes: read ahead by one, or worked on by threads."""
 
-    def __init__(self, windows: Windows, halo: int | None, jobs: int, progress: Progress | None):
-        self.windows, self.halo = windows, halo
-        self.cores = tiles(windows.size, max(windows.size)) if halo is None else sample(windows.size)
+    def __init__(
+        self, scenes: Sequence[tuple[Windows, Core]], sharpener: Sharpener, jobs: int, progress: Progress | None
+    ):
+        self.places: list[tuple[Windows, Core, int | None]] = []
+        for windows, region in scenes:
+            halo = _halo(windows, sharpener)
+            self.places += [(windows, core, halo) for core in ([region] if halo is None else sample(region))]
         self.jobs, self.progress = jobs, progress
 
     def __iter__(self) -> Iterator[Pair]:
-        return self._reported(overlapped(self._pair, self.cores, 1, 2))
+        return self._reported(overlapped(self._pair, self.places, 1, 2))
 
     def each(self, function: Callable[[Pair], T]) -> Iterator[T]:
         """A function of every pair, in order."""
-        return self._reported(overlapped(lambda core: function(self._pair(core)), self.cores, self.jobs, self.jobs + 1))
+        work = overlapped(lambda place: function(self._pair(place)), self.places, self.jobs, self.jobs + 1)
+        return self._reported(work)
 
-    def _pair(self, core: Core) -> Pair:
-        return self.windows.whole() if self.halo is None else self.windows.read(core, self.halo)
+    def _pair(self, place: tuple[Windows, Core, int | None]) -> Pair:
+        windows, core, halo = place
+        return windows.whole(core) if halo is None else windows.read(core, halo)
 
     def _reported(self, items: Iterator[T]) -> Iterator[T]:
-        return reported("fit", items, len(self.cores), self.progress)
+        return reported("fit", items, len(self.places), self.progress)
 
 
 def reported(stage: str, items: Iterator[T], total: int, progress: Progress | None) -> Iterator[T]:

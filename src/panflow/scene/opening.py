@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -17,19 +18,21 @@ from panflow.ops import mtf
 from panflow.ops.cores import available
 from panflow.ops.mtf import MTF
 from panflow.ops.register import Registration, register
-from panflow.ops.window import windows
+from panflow.ops.window import Core, windows
 from panflow.scene.blocks import overlapped
-from panflow.types import YX, Pair
+from panflow.types import YX, Pair, yx
 
 FARTHEST = 1000  # PAN pixels that a given offset may have
 
 
 @dataclass(frozen=True)
 class Opened:
-    """source: the files' windows, their phase corrected where `corrected`, their sensor with the gains of `mtf`;
-    offset: of MS against its georeferencing; notes: what was assumed, and what a user should look at."""
+    """source: the files' windows, their phase corrected where `corrected`, their sensor with the gains of `mtf`; part:
+    that is meant, in PAN pixels; offset: of MS against its georeferencing; notes: what was assumed, and what a user
+    should look at."""
 
     source: Source
+    part: Core
     offset: Registration
     corrected: bool
     mtf: MTF
@@ -42,8 +45,9 @@ class Opened:
 
 
 @contextmanager
-def opened(scene: Scene, jobs: int | None = None, **gdal: Any) -> Iterator[Opened]:
-    """The scene, registered as it asks, while its files are open; jobs: threads; gdal: options of GDAL.
+def opened(scene: Scene, jobs: int | None = None, *, whole: bool = False, **gdal: Any) -> Iterator[Opened]:
+    """The scene, registered as it asks, while its files are open; jobs: threads; whole: offset and MTF are those of the
+    whole scene, though a part is meant; gdal: options of GDAL.
 
     Matrix products of classical methods are small, and several threads would wait for each other: BLAS gets one.
     Raises InputError, MissingInput, GeometryError, UnknownName.
@@ -51,22 +55,27 @@ def opened(scene: Scene, jobs: int | None = None, **gdal: Any) -> Iterator[Opene
     source = Source(scene)
     try:
         with sparing(*source.paths, **gdal), threadpool_limits(limits=1, user_api="blas"):
-            sample = _Sample(source, jobs)
+            part = source.grid.part(scene.bounds, scene.pixels)
+            sample = _Sample(source, jobs, source.extent if whole else part)
             offset, corrected, warnings = _registered(source, scene.register, sample)
             choice = "sensor" if source.toolbox and scene.mtf == "auto" else scene.mtf
             gains = mtf.settled(choice, source.sensor, lambda: sample.where(offset), sample.each, source.gains)
             source.sensor = gains.applied(source.sensor)
-            yield Opened(source, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings))
+            yield Opened(source, part, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings))
     finally:
         source.close()
 
 
 class _Sample:
-    """Windows spread over a scene, read by several threads when they are first asked for."""
+    """Windows spread over a region of a scene, read by several threads when they are first asked for."""
 
-    def __init__(self, source: Source, jobs: int | None):
+    def __init__(self, source: Source, jobs: int | None, region: Core):
         self.source, self.jobs = source, jobs or available()
-        self.cores = windows(source.size, source.ms_size, source.ratio)
+        top, bottom, left, right = region
+        size = bottom - top, right - left
+        ms_size = yx(min(n, ceil(s / r)) for n, s, r in zip(source.ms_size, size, source.ratio))
+        cores = windows(size, ms_size, source.ratio)
+        self.cores = [(top + first, top + end, left + west, left + east) for first, end, west, east in cores]
 
     @cached_property
     def pairs(self) -> list[Pair]:

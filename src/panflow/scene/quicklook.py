@@ -21,6 +21,7 @@ from panflow.types import YX, Sensor
 if TYPE_CHECKING:
     from panflow.files.output import Output
     from panflow.files.source import Source
+    from panflow.ops.window import Core
 
 PANEL = 400  # pixels of the picture
 ZOOM = 2  # picture pixels per PAN pixel in the details
@@ -131,6 +132,7 @@ def quicklook_file(
     out_png: Path | str | Output,
     *,
     shift: YX = (0.0, 0.0),
+    part: Core | None = None,
     sensor: str | Sensor = "auto",
     count: int = 3,
     gamma: float = GAMMA,
@@ -138,10 +140,10 @@ def quicklook_file(
 ) -> None:
     """The picture of `quicklook` as a PNG, from files of any size and any tool's result, in bounded memory.
 
-    ms_specs: files or `file,band=n`; shift: the offset of MS in PAN pixels (rows, columns) that was corrected. All is
-    drawn on the fused image's grid, by georeferencing, or with shared outer corners where a file has none. Counts are
-    scaled by the files' scale and offset. Raises InputError where a file cannot be read, OutputError where the PNG
-    cannot be written.
+    ms_specs: files or `file,band=n`; shift: the offset of MS in PAN pixels (rows, columns) that was corrected; part:
+    the PAN pixels that the fused image shows, where not all. All is drawn on the fused image's grid, by georeferencing,
+    or with shared outer corners where a file has none. Counts are scaled by the files' scale and offset. Raises
+    InputError where a file cannot be read, OutputError where the PNG cannot be written.
     """
     from rasterio.enums import ColorInterp
 
@@ -169,7 +171,11 @@ def quicklook_file(
         )
         columns = dict(zip(COLUMNS, layers))
         anchor = grid_of(base)
-        grids = {path: _window.placed(file, anchor) for path, file in files.items()}
+        scene = anchor
+        if part is not None:
+            corner = anchor.transform * Affine.translation(-part[2], -part[0])
+            scene = Grid(corner, anchor.crs, files[str(pan_path)].shape)
+        grids = {path: _window.placed(file, anchor if file is base else scene) for path, file in files.items()}
 
         def view(column: str, box: Box, shape: tuple[int, int]) -> np.ndarray:
             y, x, h, w = box

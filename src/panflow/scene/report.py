@@ -14,7 +14,8 @@ class Report:
     """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; evaluations:
     of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at
     MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor", "given" or
-    "recorded" by `degrade`; mtf_confidence: of the estimate, whether it was used or not."""
+    "recorded" by `degrade`; mtf_confidence: of the estimate, whether it was used or not; part: the PAN pixels that were
+    asked for (top, bottom, left, right; None: all)."""
 
     output: str
     sensor: str
@@ -38,11 +39,17 @@ class Report:
     mtf_source: str = "sensor"
     mtf_confidence: float = float("nan")
     warnings: list[str] = field(default_factory=list)
+    part: tuple[int, int, int, int] | None = None
 
     @property
     def corrected_shift(self) -> tuple[float, float]:
         """The offset of MS that the result is corrected by."""
         return self.shift_pixels if self.shift_applied else (0.0, 0.0)
+
+    @property
+    def for_quicklook(self) -> dict[str, Any]:
+        """What `quicklook_file` should hear of the run."""
+        return {"shift": self.corrected_shift, "name": self.method, "part": self.part}
 
     def as_dict(self) -> dict:
         return plain(asdict(self))
@@ -59,6 +66,7 @@ class Report:
         moved = [f"{n + 1}: {b[0]:+.2f}, {b[1]:+.2f}" for n, b in enumerate(self.band_shifts) if b != (0.0, 0.0)]
         rows = [
             ("output", self.output),
+            ("part", "rows {} to {}, columns {} to {}".format(*self.part) if self.part else ""),
             ("sensor", f"{self.sensor} ({self.sensor_reason})" if self.sensor_reason else self.sensor),
             ("ratio", f"{self.ratio[0]:.4g} x {self.ratio[1]:.4g}"),
             ("phase", f"{self.phase[0]:.2f}, {self.phase[1]:.2f} PAN pixels"),

@@ -47,6 +47,9 @@ def sharpen_file(
     nodata: float | None = None,
     arithmetic: str = "standard",
     mtf: MTFChoice = "auto",
+    bounds: str | Sequence[float] | None = None,
+    pixels: str | Sequence[int] | None = None,
+    whole_fit: bool = False,
     profile: Profile | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
@@ -61,9 +64,11 @@ def sharpen_file(
     "auto"; bands: names of the MS bands, where the files do not name them; tags: metadata of the sensor besides the
     files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
     sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
-    `panflow.sharpen`; profile: type, format and compression of the result; jobs: threads; max_memory: MiB; strict:
-    rather no result than one to be doubted; options: of the method, as `panflow.load` takes them (device, context,
-    seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
+    `panflow.sharpen`; bounds: only the part within (west, south, east, north) in PAN's reference system, or pixels:
+    (first row, first column, rows, columns); whole_fit: offset, MTF and what the method fits are those of the whole
+    scene, and the part has the bits of the whole result; profile: type, format and compression of the result; jobs:
+    threads; max_memory: MiB; strict: rather no result than one to be doubted; options: of the method, as `panflow.load`
+    takes them (device, context, seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where `strict` finds reasons to doubt the result. Until the result is whole, `out` is not touched.
@@ -72,12 +77,22 @@ def sharpen_file(
     jobs = jobs or available()
     mtf = "raised" if options.get("detail") == "ms" and mtf == "auto" else mtf
     scene = Scene.of(
-        pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic, mtf=mtf
+        pan,
+        ms,
+        sensor=sensor,
+        bands=bands,
+        tags=tags,
+        register=register,
+        nodata=nodata,
+        arithmetic=arithmetic,
+        mtf=mtf,
+        bounds=bounds,
+        pixels=pixels,
     )
     profile = profile or Profile()
     with out if isinstance(out, Output) else Output(out, inputs=scene.files, overwrite=overwrite) as output:
         profile = profile.settled(output.path)
-        report = _sharpened(scene, output, profile, method, options, jobs, max_memory, strict, progress)
+        report = _sharpened(scene, output, profile, method, options, whole_fit, jobs, max_memory, strict, progress)
     seconds = time.perf_counter() - started
     return replace(report, seconds=seconds, mpix_per_second=report.pixels / 1e6 / seconds, peak_mib=peak_mib())
 
@@ -88,6 +103,7 @@ def _sharpened(
     profile: Profile,
     method: str | Path | Sharpener | None,
     options: Mapping[str, Any],
+    whole_fit: bool,
     jobs: int,
     max_memory: float | None,
     strict: bool,
@@ -102,14 +118,17 @@ def _sharpened(
         )
     sharpener = method if callable(method) else zoo.load(method, **{"runtime": "auto", **options})
     name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
-    with opened(scene, jobs, GDAL_TIFF_INTERNAL_MASK=True) as ready, threadpool_limits(limits=1):
-        source = ready.source
+    with opened(scene, jobs, whole=whole_fit, GDAL_TIFF_INTERNAL_MASK=True) as ready, threadpool_limits(limits=1):
+        source, part = ready.source, ready.part
+        grid = source.grid.cut(part)
+        region = source.extent if whole_fit else part
         output.refuse(source.files)
-        if source.size[0] * source.size[1] >= COMPILED:
+        if grid.size[0] * grid.size[1] >= COMPILED:
             with suppress(ImportError):  # an extra
                 importlib.import_module("panflow.ops.compiled")
-        source.require_data([*engine.sample(source.size), *engine.lattice(source.size)])
-        run = engine.fitted(source, sharpener, jobs, max_memory, progress)
+        source.require_data([*engine.sample(part), *engine.lattice(part)])
+        fitted = engine.fit([(source, region)], sharpener, jobs, progress)
+        run = engine.planned(source, fitted, jobs, max_memory, progress, part=part, region=region)
         kind = profile.pixels(source.ms_dtype)
         declared = source.ms_nodata if source.ms_nodata is not None else source.nodata
         absent = nodata_in(kind, declared, source.may_have_holes)
@@ -117,13 +136,14 @@ def _sharpened(
         clipped = holes = 0
         with Sink(
             output,
-            source.grid,
+            grid,
             source.bands,
             replace(profile, dtype=kind.name),
             nodata=absent,
             mask=mask,
             jobs=jobs,
             block=engine.BLOCK,
+            aligned=part[0] % engine.BLOCK == part[2] % engine.BLOCK == 0,
         ) as sink:
             sink.describe(
                 source.names,
@@ -142,14 +162,14 @@ def _sharpened(
                 sink.write(core, packed, valid)
                 clipped += beyond
                 holes += 0 if valid is None else int(valid.size - valid.sum())
-            pixels = source.size[0] * source.size[1]
+            pixels = grid.size[0] * grid.size[1]
             doubts = reasons(ready.offset, clipped, pixels - holes)
             if strict and doubts:
                 raise Untrusted(f"{output.out} is not written, as asked by strict: {'; '.join(doubts)}")
             if progress:
                 progress("finish", 0, 1)
             sink.finish()
-    fitted, gains = run.sharpener, ready.mtf
+    gains = ready.mtf
     return Report(
         output=output.out,
         sensor=source.sensor.name,
@@ -172,6 +192,7 @@ def _sharpened(
         mtf_gains=list(gains.gains),
         mtf_source=gains.source,
         mtf_confidence=gains.confidence,
+        part=part if grid.size != source.size else None,
         warnings=[*ready.notes, *source.seen, *run.warnings, *doubts, *output.notes],
     )
 
