@@ -155,6 +155,33 @@ def test_another_crs_is_brought_to_pan(tmp_path):
     assert np.abs(there.shift_pixels).max() < 0.25
 
 
+def elsewhere(folder, ms, turned, crs):
+    """MS turned about its centre by some degrees, or brought to another CRS, with pixels of its size."""
+    from rasterio.warp import Resampling, calculate_default_transform, reproject
+
+    h, w = ms.shape[1:]
+    transform, width, height = grid(2.0), w, h
+    if crs != CRS:
+        bounds = rasterio.transform.array_bounds(h, w, transform)
+        transform, width, height = calculate_default_transform(CRS, crs, w, h, *bounds)
+    transform = transform * rasterio.Affine.rotation(turned, pivot=(width / 2, height / 2))
+    image = np.zeros((len(ms), height, width), "float32")
+    places = {"src_transform": grid(2.0), "src_crs": CRS, "dst_transform": transform, "dst_crs": crs}
+    reproject(ms.astype("float32"), image, resampling=Resampling.lanczos, XSCALE=1, YSCALE=1, **places)
+    return save(folder / "there.tif", image, transform, crs, nodata=0)
+
+
+@pytest.mark.parametrize("turned, crs", [(8, CRS), (45, CRS), (90, CRS), (0, "EPSG:32632"), (0, "EPSG:4326")])
+def test_no_seams_where_ms_is_warped(tmp_path, monkeypatch, turned, crs):
+    pan, ms, _ = drawn(512)
+    files = save_pair(tmp_path, pan, ms)[0], elsewhere(tmp_path, ms, turned, crs)
+    results = []
+    for side in (128, 512):
+        monkeypatch.setattr(engine, "BLOCK", side)
+        results.append(run(files, method="brovey", dtype="float32")[0])
+    close(results[0], results[1])
+
+
 # the engine's promises -------------------------------------------------------------------------------------------
 
 
@@ -268,6 +295,16 @@ def test_band_files_of_different_grids_are_aligned_by_georeferencing(files, tmp_
     assert valid[36:220, 20:196].all() and not valid[:28].any()
     inside = (slice(None), slice(90, 180), slice(70, 140))
     close(found[inside], expected[inside])
+
+
+def test_the_finest_of_band_files_gives_the_grid(files, tmp_path):
+    ms = drawn()[1]
+    fine = save(tmp_path / "fine.tif", ms[:1], grid(2.0))
+    coarse = save(tmp_path / "coarse.tif", ms[1:2, ::2, ::2], grid(4.0))
+    one, report = run((files[0], coarse, fine), method="exp", sensor="generic", dtype="float32")
+    other, _ = run((files[0], fine, coarse), method="exp", sensor="generic", dtype="float32")
+    assert np.array_equal(one, other[::-1])
+    assert any("coarse.tif lies on another grid than" in note for note in report.warnings)
 
 
 def test_alpha_is_not_sharpened_but_masks(tmp_path):

@@ -28,6 +28,11 @@ class Grid:
     def located(self) -> bool:
         return bool(self.crs) and self.transform != Affine.identity()
 
+    @property
+    def pixel_area(self) -> float:
+        """In squared units of the CRS."""
+        return abs(self.transform.determinant)
+
     def cut(self, core: Core) -> Grid:
         """The grid of some of the pixels."""
         top, bottom, left, right = core
@@ -173,5 +178,5 @@ def _warped(pan: Grid, ms: Grid, to_pan_crs: Any) -> Placement:
     phase = yx(l + s / 2 - 0.5 for l, s in zip(low, ratio))
     _check(ratio, phase, pan, size)
     why = "another CRS" if to_pan_crs is not None else "rotated or flipped axes"
-    note = f"MS has {why}: it is resampled to PAN's axes at {size[0]} x {size[1]} pixels (cubic)"
+    note = f"MS has {why}: it is resampled to PAN's axes at {size[0]} x {size[1]} pixels (Lanczos)"
     return Placement(ratio, phase, Grid(transform, pan.crs, size), (note,))

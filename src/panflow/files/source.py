@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -199,10 +200,11 @@ class Source(Windows):
         return list(dict.fromkeys(result))
 
     def _describe_ms(self, pan_tags: dict[str, str]) -> None:
-        """Grid, type and what is carried over to the result, from the first file; names from every band."""
+        """Grid of the finest file, the first of several; type and what is carried over to the result, from the first
+        file; names from every band."""
         self.names, self.scales, self.offsets, self.units, self.colors = [], [], [], [], []
         self.tags, self.notes = dict(pan_tags), ()
-        dtypes, gains = set(), []
+        dtypes, gains, grids = set(), [], {}
         for layer in self.layers:
             with open_dataset(layer.path, "MS") as dataset:
                 i = layer.band - 1
@@ -223,10 +225,16 @@ class Source(Windows):
                     self.notes = tuple(dict.fromkeys((*self.notes, note)))
                 self.tags |= _all_tags(dataset)
                 if layer == self.layers[0]:
-                    self.ms_grid, self.ms_nodata = grid_of(dataset), dataset.nodatavals[i]
-                elif not _alike(grid := grid_of(dataset), self.ms_grid) and grid.located:
-                    note = f"{layer.path} lies on another grid than {self.layers[0].path}, and is resampled to that"
-                    self.notes = tuple(dict.fromkeys((*self.notes, note)))
+                    self.ms_nodata = dataset.nodatavals[i]
+                grids[layer.path] = grid_of(dataset)
+        crs = grids[self.layers[0].path].crs
+        finest = min(grids, key=lambda path: grids[path].pixel_area if grids[path].crs == crs else math.inf)
+        self.ms_grid = grids[finest]
+        self.notes += tuple(
+            f"{path} lies on another grid than {finest}, and is resampled to that"
+            for path, grid in grids.items()
+            if grid.located and not _alike(grid, self.ms_grid)
+        )
         self.ms_dtype = str(np.result_type(*map(np.dtype, dtypes)))
         usable = self._reduced and all(len(gain) == 1 and 0 < gain[0] < 1 for gain in gains)
         self.gains = tuple(gain[0] for gain in gains) if usable else None
@@ -273,8 +281,10 @@ class Source(Windows):
                     transform=virtual.transform,
                     height=virtual.size[0],
                     width=virtual.size[1],
-                    resampling=Resampling.cubic,
+                    resampling=Resampling.lanczos,
                     nodata=dataset.nodata,
+                    XSCALE=1,  # else GDAL derives the width of its filter from every window that is read
+                    YSCALE=1,
                     add_alpha=not has_nodata and ColorInterp.alpha not in dataset.colorinterp,
                 )
             handles[path] = dataset
@@ -292,7 +302,7 @@ class Source(Windows):
             if grid.size != self.ms_grid.size:
                 raise InputError(
                     f"{path} has {grid.size[0]} x {grid.size[1]} pixels and no georeferencing, "
-                    f"{self.layers[0].path} has {self.ms_grid.size[0]} x {self.ms_grid.size[1]}: expected the same"
+                    f"others {self.ms_grid.size[0]} x {self.ms_grid.size[1]}: expected the same"
                 )
             return None
         return self.ms_grid
