@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @arithmetic
 @click.option("--bounds", metavar="W,S,E,N", help="Only this part, in map coordinates of PAN's reference system.")
 @click.option("--pixels", metavar="ROW,COL,ROWS,COLS", help="Only this part, in PAN pixels.")
+@click.option("--dem", metavar="FILE|METRES", help="Heights, where RPC and no map axes place MS on PAN.")
 @click.option("--whole-fit", is_flag=True, help="Fit to the whole scene though a part is meant: it equals the whole's.")
 @click.option(
     "--detail",

@@ -11,6 +11,8 @@ import numpy as np
 from affine import Affine
 
 from panflow.errors import GeometryError, InputError
+from panflow.files import camera
+from panflow.files.camera import Camera
 from panflow.ops.window import Core, within
 from panflow.pairs import ratio_of
 from panflow.types import YX, yx
@@ -18,11 +20,13 @@ from panflow.types import YX, yx
 
 @dataclass(frozen=True)
 class Grid:
-    """A raster's pixels on the ground: GDAL's affine transform, a CRS or None, (rows, columns)."""
+    """A raster's pixels on the ground: GDAL's affine transform, a CRS or None, (rows, columns); camera: RPC or control
+    points of an image that was not brought to a map."""
 
     transform: Affine
     crs: Any
     size: tuple[int, int]
+    camera: Camera | None = None
 
     @property
     def located(self) -> bool:
@@ -36,7 +40,8 @@ class Grid:
     def cut(self, core: Core) -> Grid:
         """The grid of some of the pixels."""
         top, bottom, left, right = core
-        return Grid(self.transform * Affine.translation(left, top), self.crs, (bottom - top, right - left))
+        camera = self.camera and self.camera.cut(top, left)
+        return Grid(self.transform * Affine.translation(left, top), self.crs, (bottom - top, right - left), camera)
 
     def part(self, bounds: str | Sequence[float] | None, pixels: str | Sequence[int] | None) -> Core:
         """The pixels that are meant by bounds (west, south, east, north) in the grid's reference system, or by (first
@@ -88,25 +93,46 @@ def _four(what: str, given: str | Sequence[float], order: str) -> tuple[float, f
     return a, b, c, d
 
 
-def place(pan: Grid, ms: Grid, to_pan_crs: Any = None) -> Placement:
+def place(pan: Grid, ms: Grid, to_pan_crs: Any = None, dem: str | float | None = None) -> Placement:
     """MS on the PAN grid.
 
-    By georeferencing where both files have one. Where either lacks it, or both carry the same dummy one, the
-    pixels are assumed to share the outer corner. Grids that are rotated, flipped or in another CRS against PAN are
-    to be warped to PAN's axes at their resolution; `to_pan_crs(xs, ys)` maps MS's CRS to PAN's.
-    Raises GeometryError where PAN is coarser than MS or the two do not overlap.
+    By georeferencing where both files have one, else by their RPC (heights from `dem`: `camera.relation`). Where
+    either lacks both, or the two carry the same dummy georeferencing, the pixels are assumed to share the outer corner.
+    Grids that are rotated, flipped or in another CRS against PAN are to be warped to PAN's axes at their resolution;
+    `to_pan_crs(xs, ys)` maps MS's CRS to PAN's. Raises GeometryError where PAN is coarser than MS or the two do not
+    overlap.
     """
     dummy = pan.transform == ms.transform and pan.size != ms.size
     if not (pan.located and ms.located) or dummy:
-        return _shared_corner(pan, ms, dummy)
+        seen = pan.camera and pan.camera.rpcs, ms.camera and ms.camera.rpcs
+        return _by_camera(pan, ms, *seen, dem) if all(seen) else _shared_corner(pan, ms, dummy)
     if to_pan_crs is None:
         relation = ~pan.transform * ms.transform  # MS pixel corners to PAN pixel corners
         if _aligned(relation, ms.size):
-            ratio = (relation.e, relation.a)
-            phase = (relation.f + relation.e / 2 - 0.5, relation.c + relation.a / 2 - 0.5)
-            _check(ratio, phase, pan, ms.size)
-            return Placement(ratio, phase)
+            return _parallel(relation, pan, ms)
     return _warped(pan, ms, to_pan_crs)
+
+
+def _parallel(relation: Affine, pan: Grid, ms: Grid, notes: tuple[str, ...] = ()) -> Placement:
+    """MS whose axes run along PAN's, by where its corners of pixels lie among PAN's."""
+    ratio = (relation.e, relation.a)
+    phase = (relation.f + relation.e / 2 - 0.5, relation.c + relation.a / 2 - 0.5)
+    _check(ratio, phase, pan, ms.size)
+    return Placement(ratio, phase, notes=notes)
+
+
+def _by_camera(pan: Grid, ms: Grid, pan_rpcs: Any, ms_rpcs: Any, dem: str | float | None) -> Placement:
+    relation = camera.relation(pan_rpcs, ms_rpcs, ms.size, dem)
+    if not _aligned(relation, ms.size, camera.STRAIGHT):
+        raise GeometryError("the RPC turn MS against PAN: images of one camera were expected; orthorectify both first")
+    y, x = (
+        float(round(r)) if abs(r - round(r)) * n < camera.STRAIGHT else r
+        for r, n in zip((relation.e, relation.a), ms.size)
+    )  # registration measures the offset, and a ratio that is whole takes less time
+    h, w = ms.size
+    column, row = relation * (w / 2, h / 2)
+    note = "no map georeferencing: MS is placed on PAN by their RPC, and the result keeps PAN's"
+    return _parallel(Affine(x, 0, column - x * w / 2, 0, y, row - y * h / 2), pan, ms, (note,))
 
 
 def _aligned(relation: Affine, ms_size: tuple[int, int], slack: float = 0.05) -> bool:

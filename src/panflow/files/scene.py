@@ -23,7 +23,8 @@ class Scene:
     that a reduced pair records, else estimates them, and takes the sensor's where the scene does not show them,
     "sensor" takes these, numbers ("G" or "G,G,...") are taken as they are; bounds: the part that is meant, (west,
     south, east, north) in PAN's reference system, or pixels: (first row, first column, rows, columns) of PAN; both as
-    numbers or as text.
+    numbers or as text; dem: for images in the camera's geometry, which RPC relate: a file of heights above the
+    ellipsoid, or metres.
     """
 
     pan: str
@@ -37,6 +38,7 @@ class Scene:
     mtf: MTFChoice = "auto"
     bounds: str | Sequence[float] | None = None
     pixels: str | Sequence[int] | None = None
+    dem: str | float | None = None
 
     @classmethod
     def of(

@@ -160,6 +160,8 @@ class Sink:
                 **blocks,
                 **staged,
             )
+            if grid.camera:
+                grid.camera.describe(self._dataset)
         except RasterioError as error:
             self._output.discard()
             raise OutputError(f"{self.out} cannot be written: {error}") from None

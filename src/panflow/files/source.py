@@ -23,6 +23,7 @@ from rasterio.windows import Window
 
 from panflow import sensors
 from panflow.errors import GeometryError, InputError, MissingInput
+from panflow.files.camera import Camera
 from panflow.files.grid import Grid, Placement, place
 from panflow.files.output import reason
 from panflow.files.scene import Scene
@@ -119,7 +120,7 @@ def grid_of(dataset: rasterio.DatasetReader) -> Grid:
         raise InputError(f"the georeferencing of {dataset.name} cannot be read: {reason(error)}") from None
     if not np.isfinite(transform[:6]).all() or transform.is_degenerate:
         raise InputError(f"the georeferencing of {dataset.name} is none: its pixels have no size ({transform[:6]})")
-    return Grid(transform, crs, dataset.shape)
+    return Grid(transform, crs, dataset.shape, Camera.of(dataset))
 
 
 class Source(Windows):
@@ -161,7 +162,7 @@ class Source(Windows):
             names, bands = ", ".join(scene.bands), len(self.layers)
             raise InputError(f"{len(scene.bands)} band names ({names}) for {bands} MS bands: give one a band")
         self.names = list(scene.bands) or self.names
-        self.placement = self._place()
+        self.placement = self._place(scene.dem)
         self._require_sizes()
         sensor, self.why = self._sensor(scene.sensor)
         super().__init__(
@@ -250,7 +251,7 @@ class Source(Windows):
                 "is the georeferencing right?"
             )
 
-    def _place(self) -> Placement:
+    def _place(self, dem: str | float | None) -> Placement:
         same = self.grid.crs == self.ms_grid.crs
         convert = None
         if self.grid.located and self.ms_grid.located and not same:
@@ -262,7 +263,7 @@ class Source(Windows):
                     what = "nothing leads from the reference system of MS to that of PAN"
                     raise GeometryError(f"{what} ({reason(error)[:120]}): is one of the two damaged?") from None
 
-        placement = place(self.grid, self.ms_grid, convert)
+        placement = place(self.grid, self.ms_grid, convert, dem)
         phase = _numbers(self.tags.get(PHASE, "")) if self._reduced else ()
         if len(phase) == 2 and not (self.grid.located and self.ms_grid.located):
             return replace(placement, phase=yx(phase), notes=())

@@ -49,6 +49,7 @@ def sharpen_file(
     mtf: MTFChoice = "auto",
     bounds: str | Sequence[float] | None = None,
     pixels: str | Sequence[int] | None = None,
+    dem: str | float | None = None,
     whole_fit: bool = False,
     profile: Profile | None = None,
     jobs: int | None = None,
@@ -65,10 +66,11 @@ def sharpen_file(
     files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
     sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
     `panflow.sharpen`; bounds: only the part within (west, south, east, north) in PAN's reference system, or pixels:
-    (first row, first column, rows, columns); whole_fit: offset, MTF and what the method fits are those of the whole
-    scene, and the part has the bits of the whole result; profile: type, format and compression of the result; jobs:
-    threads; max_memory: MiB; strict: rather no result than one to be doubted; options: of the method, as `panflow.load`
-    takes them (device, context, seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
+    (first row, first column, rows, columns); dem: heights, a file or metres, where RPC place MS on PAN; whole_fit:
+    offset, MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result;
+    profile: type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than
+    one to be doubted; options: of the method, as `panflow.load` takes them (device, context, seed, detail, runtime,
+    which is "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where `strict` finds reasons to doubt the result. Until the result is whole, `out` is not touched.
@@ -88,6 +90,7 @@ def sharpen_file(
         mtf=mtf,
         bounds=bounds,
         pixels=pixels,
+        dem=dem,
     )
     profile = profile or Profile()
     with out if isinstance(out, Output) else Output(out, inputs=scene.files, overwrite=overwrite) as output:
