@@ -55,7 +55,8 @@ def test_no_shift_is_none():
 
 def test_windows_of_a_scene_agree():
     found = measured(scene("worldview3", 512, seed=3, shift=(0.64, 1.38)), 256)
-    assert found.windows == 4
+    assert found.windows == 16, "four, each in quarters"
+    assert found.scatter < 0.1
     assert_found(found, (0.64, 1.38))
 
 
@@ -121,6 +122,28 @@ def test_pairs_with_nothing_in_common_show_no_offset(sensor, size):
         for ms in (scene(sensor, size, seed=seed + 50).ms, pair.ms[..., ::-1].copy()):
             found = measured(replace(pair, ms=ms), 512)
             assert not found.confident
+
+
+@pytest.mark.parametrize("sensor", ["ikonos", "landsat8"])
+@pytest.mark.parametrize("shift", [(8.3, -6.6), (-14.75, 15.2)])
+def test_far_shifts_are_found(sensor, shift):
+    pair = nominal(scene(sensor, 512, seed=2))
+    y, x = pair.phase[0]
+    away = replace(pair, phase=((y - shift[0], x - shift[1]),) * pair.bands)
+    cores = partition(pair.size, 512)
+    assert_found(register(window(away, *core, 0) for core in cores), shift)
+    near = register([window(away, *core, 0) for core in cores], search=4)
+    assert not near.confident
+
+
+@pytest.mark.parametrize("ramp, sure", [(0.6, True), (4.0, False)])
+def test_an_offset_that_is_another_elsewhere_is_not_sure(ramp, sure):
+    """MS stretched, so that its offset grows by `ramp` PAN pixels from the left to the right of a small scene."""
+    pair = nominal(scene(size=600, seed=4))
+    stretched = replace(pair, ratio=(4.0, 4 * (1 + ramp / 600)))
+    found = register([stretched])
+    assert found.confident == sure
+    assert not sure or found.scatter == pytest.approx(ramp / 4, abs=0.1)
 
 
 def test_nothing_to_see():

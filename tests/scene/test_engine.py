@@ -182,6 +182,22 @@ def test_no_seams_where_ms_is_warped(tmp_path, monkeypatch, turned, crs):
     close(results[0], results[1])
 
 
+@pytest.mark.parametrize("shift, register, corrected", [((9.3, -12.6), "auto", True), ((24, 3), "auto", False),
+                                                        ((24, 3), "auto:30", True)])  # fmt: skip
+def test_how_far_offsets_are_searched(tmp_path, shift, register, corrected):
+    pan, ms, _ = drawn(512, shift=shift)
+    _, report = run(save_pair(tmp_path, pan, ms), register=register, method="brovey")
+    assert report.shift_applied == corrected
+    assert not corrected or report.shift_pixels == pytest.approx(shift, abs=0.1)
+    assert corrected or any("little in common" in note for note in report.warnings)
+
+
+@pytest.mark.parametrize("register", ["auto:x", "auto:0", "auto:1e9", "off:3", "autos"])
+def test_ways_to_register_that_do_not_exist_are_refused(files, register):
+    with pytest.raises(InputError, match="auto"):
+        run(files, register=register)
+
+
 # the engine's promises -------------------------------------------------------------------------------------------
 
 

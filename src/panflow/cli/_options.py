@@ -28,8 +28,9 @@ SCENE = (
         "--register",
         default="auto",
         show_default=True,
-        metavar="auto|off|DY,DX",
-        help="The offset of MS in PAN pixels: measured, as georeferenced, or as given (rows, columns).",
+        metavar="auto[:PIXELS]|off|DY,DX",
+        help="The offset of MS in PAN pixels: measured (within 16, or as many as said), as georeferenced, or as given "
+        "(rows, columns).",
     ),
     click.option(
         "--mtf",

@@ -10,7 +10,9 @@ other, they are brought together first. All in NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -20,21 +22,26 @@ from panflow.ops.displacement import displacements
 from panflow.ops.resample import interpolate, lowpass
 from panflow.types import YX, Pair
 
-SEARCH = 4  # PAN pixels, in every direction
+NEAR = 4  # PAN pixels, in every direction, that are searched first
+SEARCH = 16  # PAN pixels that are searched where no offset nearby is sure
 SMOOTH = 15  # MS pixels of the local mean that is removed: offsets show in structure, not in brightness
 MARGIN = 6  # MS pixels at a window's border that filters have not fully seen
-AGREE = 0.35  # PAN pixels within which a window agrees with the consensus
+AGREE = 0.5  # PAN pixels within which a window agrees with the consensus
 CONFIDENT = 0.5
 BAND_WINDOWS = 6  # windows, the best, in which bands are compared with each other
 SPARSE = 2  # the search on whole pixels looks at every second MS pixel
 MINIMUM = 256  # MS pixels that a window must offer
+PARTS = 8  # windows that can tell whether they agree: fewer are cut into quarters, whose sides are at least
+SMALLEST = 32  # MS pixels long
+DOUBT = 0.5  # that windows agree by chance, each that more agrees halves it
 PATCH = 20  # MS pixels of structure that count as one independent observation
 
 
 @dataclass(frozen=True)
 class Registration:
     """shift (rows, columns) in PAN pixels, to add to the phase of MS; confidence 0..1; r2 at the nominal position
-    and at the shifted one; band_shifts: the displacement of every band beyond `shift` (0 where not sure)."""
+    and at the shifted one; band_shifts: the displacement of every band beyond `shift` (0 where not sure); windows:
+    in which it was measured; scatter: of their offsets around `shift`, a median distance in PAN pixels."""
 
     shift: YX = (0.0, 0.0)
     confidence: float = 0.0
@@ -42,6 +49,7 @@ class Registration:
     r2_after: float = float("nan")
     band_shifts: tuple[YX, ...] = ()
     windows: int = 0
+    scatter: float = float("nan")
 
     @property
     def confident(self) -> bool:
@@ -56,14 +64,14 @@ class Registration:
 class _Window:
     """A pair prepared for comparison: structure of MS [n, C] and of PAN at any offset [n], valid pixels only."""
 
-    def __init__(self, pair: Pair):
+    def __init__(self, pair: Pair, search: float):
         pan = to_numpy(pair.pan)[0, 0].astype(np.float64)
         ms = to_numpy(pair.ms)[0].astype(np.float64)
         size, ratio = pair.ms_size, pair.ratio
         valid = np.ones(size, bool) if pair.ms_valid is None else to_numpy(pair.ms_valid)[0, 0].copy()
         pan_valid = np.ones(pan.shape, bool) if pair.pan_valid is None else to_numpy(pair.pan_valid)[0, 0]
         position = [p + np.arange(n) * r for p, n, r in zip(pair.common_phase, size, ratio)]
-        inside = [(x >= SEARCH) & (x <= n - 1 - SEARCH) for x, n in zip(position, pan.shape)]
+        inside = [(x >= search) & (x <= n - 1 - search) for x, n in zip(position, pan.shape)]
         valid &= inside[0][:, None] & inside[1][None, :]
         rows, columns = (np.clip(np.round(x).astype(int), 0, n - 1) for x, n in zip(position, pan.shape))
         valid &= pan_valid[np.ix_(rows, columns)]
@@ -87,9 +95,26 @@ class _Window:
 
     def use(self, images: np.ndarray) -> None:
         """Compare PAN with these images [C, h, w] of the bands."""
+        self._compared = images
         self.bands = images[:, self.seen].T
         self.bands = self.bands - self.bands.mean(axis=0)
         self.basis = _basis(self.bands)
+
+    def quarters(self) -> list[_Window]:
+        """The same window in four, those that have pixels enough; itself where they would be too small."""
+        middle = [n // 2 for n in self.seen.shape]
+        if min(middle) < SMALLEST:
+            return [self]
+        result = []
+        for rows in (slice(None, middle[0]), slice(middle[0], None)):
+            for columns in (slice(None, middle[1]), slice(middle[1], None)):
+                part, seen = copy(self), np.zeros_like(self.seen)
+                seen[rows, columns] = self.seen[rows, columns]
+                if seen.sum() >= MINIMUM:
+                    part.seen, part._gradients = seen, {}
+                    part.use(self._compared)
+                    result.append(part)
+        return result or [self]
 
     def gather(self, moves: np.ndarray) -> None:
         """Bring bands together that are displaced by `moves` [C, 2] PAN pixels."""
@@ -104,13 +129,13 @@ class _Window:
         structure = _sampled(_sampled(self.pan_structure, rows, 0), columns, 1)[self.seen]
         return structure - structure.mean()
 
-    def surface(self, moves: np.ndarray) -> np.ndarray:
+    def surface(self, down: np.ndarray, across: np.ndarray) -> np.ndarray:
         """r2 where MS is moved by each of these along rows, and along columns, [rows * columns]."""
         some = slice(None, None, SPARSE)
         rows, columns = (x[some] for x in self.position)
         seen = self.seen[some, some]
-        lines = [_sampled(self.pan_structure, rows + move, 0, 1) for move in moves]
-        pan = np.stack([_sampled(line, columns + move, 1, 1)[seen] for line in lines for move in moves])
+        lines = [_sampled(self.pan_structure, rows + move, 0, 1) for move in down]
+        pan = np.stack([_sampled(line, columns + move, 1, 1)[seen] for line in lines for move in across])
         pan -= pan.mean(axis=1, keepdims=True)
 
         # r2 = |Q^T p|^2 / |p|^2, Q an orthonormal basis of the bands
@@ -160,23 +185,35 @@ class _Window:
         return offset
 
 
-def register(windows: Iterable[Pair], *, per_band: bool = True, each: Callable[..., Iterable] = map) -> Registration:
+def register(
+    windows: Iterable[Pair],
+    *,
+    per_band: bool = True,
+    search: float = SEARCH,
+    each: Callable[..., Iterable] = map,
+) -> Registration:
     """The offset of MS against PAN, from windows of a scene (one pair, batch 1, for a whole image).
 
-    each: what maps a function over the windows, in order: `map`, or that of a pool of threads.
+    search: PAN pixels in every direction; beyond NEAR they are searched only where no offset nearby is sure. each: what
+    maps a function over the windows, in order: `map`, or that of a pool of threads.
     """
-    prepared = [w for w in each(_Window, windows) if w.usable]
+    windows = list(windows)
+    result = _searched(windows, min(NEAR, search), per_band, each)
+    if result.confident or search <= NEAR:
+        return result
+    wide = _searched(windows, search, per_band, each)
+    return wide if wide.confident else result
+
+
+def _searched(windows: list[Pair], search: float, per_band: bool, each: Callable[..., Iterable]) -> Registration:
+    prepared = [w for w in each(lambda pair: _Window(pair, search), windows) if w.usable]
     if not prepared:
         return Registration()
-    moves = np.arange(-SEARCH, SEARCH + 1.0)
-    surface = np.array(list(each(lambda w: w.surface(moves), prepared)))
-    # windows in which PAN and bands have little in common say little
-    weight = np.array([w.beyond_chance(r2) for w, r2 in zip(prepared, surface.max(axis=1))]) ** 2
+    start, weight = _coarsely(prepared, search, each)
     if weight.sum() <= 0:
         return Registration(windows=len(prepared))
-    start = moves[np.array(np.divmod(np.argmax(weight @ surface), len(moves)))]
     nominal = float(weight @ np.array([w.r2(w.pan(np.zeros(2))) for w in prepared]) / weight.sum())
-    result = replace(_consensus(prepared, weight, start, each), r2_before=nominal)
+    result = replace(_consensus(prepared, start, search, each), r2_before=nominal)
     if result.r2_after < nominal - 1e-3:
         result = replace(result, confidence=0.0)
     if not (per_band and result.confident):
@@ -187,7 +224,7 @@ def register(windows: Iterable[Pair], *, per_band: bool = True, each: Callable[.
         return result
     for w in prepared:
         w.gather(moves)
-    gathered, mean = _consensus(prepared, weight, np.array(result.shift), each), moves.mean(axis=0)
+    gathered, mean = _consensus(prepared, np.array(result.shift), search, each), moves.mean(axis=0)
     if not gathered.confident:
         return result
     shift = (gathered.shift[0] + float(mean[0]), gathered.shift[1] + float(mean[1]))
@@ -195,22 +232,52 @@ def register(windows: Iterable[Pair], *, per_band: bool = True, each: Callable[.
     return replace(gathered, shift=shift, band_shifts=beyond, r2_before=nominal)
 
 
-def _consensus(windows: list[_Window], weight: np.ndarray, start: np.ndarray, each: Callable) -> Registration:
-    """What the windows, each refined from a common start, agree on; one that runs away disagrees by its weight."""
-    kept = [(w, o) for w, o in zip(windows, each(lambda w: w.refine(start), windows)) if o is not None]
-    lost = sum(v for w, v in zip(windows, weight) if all(w is not one for one, _ in kept))
-    if not kept:
-        return Registration(windows=len(windows))
-    offsets = np.array([o for _, o in kept])
-    weights = np.maximum([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in kept], 1e-12)
-    shift = _weighted_median(offsets, weights)
-    agree = float((np.abs(offsets - shift).max(axis=1) < AGREE) @ weights / (weights.sum() + lost))
+def _coarsely(windows: list[_Window], search: float, each: Callable[..., Iterable]) -> tuple[np.ndarray, np.ndarray]:
+    """The whole pixels [2] at which the windows' bands explain most of PAN, and how much each window has to say.
 
-    fits = [w.r2(w.pan(shift)) for w, _ in kept]
+    A wide search takes every second pixel first, since PAN is smoothed by its MTF.
+    """
+    start, weight = np.zeros(2), np.zeros(len(windows))
+    for reach, step in [(search, 2.0), (2.0, 1.0)] if search > NEAR else [(search, 1.0)]:
+        moves = np.arange(-reach, reach + step, step)
+        surface = np.array(
+            list(each(partial(_Window.surface, down=start[0] + moves, across=start[1] + moves), windows))
+        )
+        # windows in which PAN and bands have little in common say little
+        weight = np.array([w.beyond_chance(r2) for w, r2 in zip(windows, surface.max(axis=1))]) ** 2
+        start = start + moves[np.array(np.divmod(np.argmax(weight @ surface), len(moves)))]
+    return start, weight
+
+
+def _consensus(windows: list[_Window], start: np.ndarray, search: float, each: Callable) -> Registration:
+    """What the windows, each refined from a common start, agree on; one that runs away disagrees by its weight.
+
+    Where PAN and bands are similar, `DOUBT` to the power of the number of windows is left that they agree by chance.
+    """
+    while len(windows) < PARTS:
+        parts = [part for w in windows for part in w.quarters()]
+        if len(parts) == len(windows):
+            break
+        windows = parts
+    refined = list(each(lambda w: w.refine(start), windows))
+    places = [start if offset is None else offset for offset in refined]
+    weights = np.array([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in zip(windows, places)])
+    kept = [k for k, offset in enumerate(refined) if offset is not None]
+    if not kept or weights[kept].sum() <= 0:
+        return Registration(windows=len(windows))
+    offsets, lost = np.array(places)[kept], weights.sum() - weights[kept].sum()
+    shift = _weighted_median(offsets, weights[kept])
+    apart = np.abs(offsets - shift).max(axis=1)
+    close = apart < AGREE
+    agree = float(close @ weights[kept] / (weights[kept].sum() + lost))
+
+    fits = [w.r2(w.pan(shift)) for w in windows]
     after = float(np.average(fits, weights=weights))
-    common = float(np.average([w.beyond_chance(fit) for (w, _), fit in zip(kept, fits)], weights=weights))
-    confidence = agree * min(1.0, common / 0.6) if np.abs(shift).max() <= SEARCH + 0.5 else 0.0
-    return Registration((float(shift[0]), float(shift[1])), confidence, r2_after=after, windows=len(windows))
+    common = float(np.average([w.beyond_chance(fit) for w, fit in zip(windows, fits)], weights=weights))
+    sure = 1 - DOUBT ** int(close.sum())
+    confidence = agree * sure * min(1.0, common / 0.6) if np.abs(shift).max() <= search + 0.5 else 0.0
+    scatter = float(_weighted_median(apart[:, None], weights[kept])[0])
+    return Registration((float(shift[0]), float(shift[1])), confidence, float("nan"), after, (), len(windows), scatter)
 
 
 def _structure(image: np.ndarray, valid: np.ndarray, size: list[float]) -> np.ndarray:

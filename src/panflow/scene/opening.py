@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
+from math import ceil, nan
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -17,12 +17,13 @@ from panflow.files.source import Source, sparing
 from panflow.ops import mtf
 from panflow.ops.cores import available
 from panflow.ops.mtf import MTF
-from panflow.ops.register import Registration, register
+from panflow.ops.register import SEARCH, Registration, register
 from panflow.ops.window import Core, windows
 from panflow.scene.blocks import overlapped
 from panflow.types import YX, Pair, yx
 
 FARTHEST = 1000  # PAN pixels that a given offset may have
+WIDEST = 200  # PAN pixels that may be searched for one
 
 
 @dataclass(frozen=True)
@@ -91,25 +92,39 @@ class _Sample:
 
 
 def _registered(source: Source, how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
-    """The offset, measured and corrected as asked ("auto", "off") or taken as given ((dy, dx) PAN pixels).
-
-    Also whether the source is now corrected, and warnings.
-    """
-    if how not in ("auto", "off"):
+    """The offset, measured and corrected as asked ("auto", "auto:PIXELS", "off") or taken as given ((dy, dx) PAN
+    pixels); whether the source is now corrected; warnings."""
+    word, _, reach = how.partition(":") if isinstance(how, str) else ("", "", "")
+    if word != "auto" and how != "off":
         offset = Registration(_pixels(how))
         source.phase = offset.phases(source.phase)
         return offset, True, []
-    offset = register(sample.pairs, each=sample.each)
+    offset = register(sample.pairs, search=_reach(reach) if reach else SEARCH, each=sample.each)
     large = max(map(abs, offset.shift)) > 0.5
-    if how == "auto" and offset.confident:
+    if how != "off" and offset.confident:
         source.phase = offset.phases(source.phase)
         return offset, True, []
-    if how == "auto" and large:
-        return offset, False, ["an offset of MS was seen but not surely enough to correct it: check by eye, or set it"]
+    if how != "off" and large:
+        agree = (
+            f", as {offset.windows} windows scatter by {offset.scatter:.2f} PAN pixels" if offset.scatter > 0.25 else ""
+        )
+        unsure = f"an offset of MS was seen but not surely enough to correct it{agree}: check by eye, or set it"
+        return offset, False, [unsure]
     if how == "off" and large and offset.confident:
         shift = f"{offset.shift[0]:+.2f}, {offset.shift[1]:+.2f}"
         return offset, False, [f"MS is displaced by {shift} PAN pixels and --register off leaves it so"]
     return offset, False, []
+
+
+def _reach(text: str) -> float:
+    """PAN pixels to search, of "auto:PIXELS"."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not 1 <= value <= WIDEST:
+        raise InputError(f"register auto:{text}: expected 1 to {WIDEST} PAN pixels to search")
+    return value
 
 
 def _pixels(given: str | YX) -> YX:
@@ -120,6 +135,6 @@ def _pixels(given: str | YX) -> YX:
         dy = dx = float("nan")
     if not max(abs(dy), abs(dx)) <= FARTHEST:
         raise InputError(
-            f"register {given!r} is unknown: expected auto, off, or DY,DX of at most {FARTHEST} PAN pixels"
+            f"register {given!r} is unknown: expected auto, auto:PIXELS, off, or DY,DX of at most {FARTHEST} PAN pixels"
         )
     return dy, dx

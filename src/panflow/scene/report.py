@@ -11,7 +11,8 @@ from panflow.ops.mtf import MTF
 
 @dataclass
 class Report:
-    """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; evaluations:
+    """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; shift_windows: in
+    which it was measured, shift_scatter: median distance of theirs from it, in PAN pixels; evaluations:
     of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at
     MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor", "given" or
     "recorded" by `degrade`; mtf_confidence: of the estimate, whether it was used or not; part: the PAN pixels that were
@@ -33,6 +34,8 @@ class Report:
     seconds: float
     mpix_per_second: float
     peak_mib: float
+    shift_windows: int = 0
+    shift_scatter: float = float("nan")
     sensor_reason: str = ""
     evaluations: int = 0
     mtf_gains: list[float] = field(default_factory=list)
@@ -59,7 +62,8 @@ class Report:
         y, x = self.shift_pixels
         applied = "corrected" if self.shift_applied else "not corrected"
         before, after = self.fit_r2
-        sure = f"confidence {self.shift_confidence:.2f}" if before == before else "as given"
+        among = f" of {self.shift_windows} windows, scatter {self.shift_scatter:.2f}" if self.shift_windows > 1 else ""
+        sure = f"confidence {self.shift_confidence:.2f}{among}" if before == before else "as given"
         shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns), {applied}; {sure}"
         fit = f"{before:.3f} as georeferenced, {after:.3f} at the measured offset"
         gains = MTF(tuple(self.mtf_gains), self.mtf_source, self.mtf_confidence)

@@ -182,6 +182,8 @@ def _sharpened(
         shift_pixels=ready.offset.shift,
         shift_applied=ready.corrected,
         shift_confidence=ready.offset.confidence,
+        shift_windows=ready.offset.windows,
+        shift_scatter=ready.offset.scatter,
         fit_r2=(ready.offset.r2_before, ready.offset.r2_after),
         band_shifts=list(ready.offset.band_shifts) if ready.corrected else [],
         clipped_pixels=clipped,
