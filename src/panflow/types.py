@@ -5,9 +5,10 @@ Arrays are NumPy arrays or torch tensors alike, channels first, in the sensor's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, cast
 
 if TYPE_CHECKING:  # scenes are sharpened without torch
     from torch import Generator, Tensor
@@ -133,6 +134,16 @@ class Sharpener(Protocol):
         ...
 
     @property
+    def state(self) -> dict[str, Any]:
+        """What `fit` has taken from a scene, and options: of a dataclass all fields. Numbers, texts, arrays, and
+        tuples, mappings and dataclasses of them."""
+        return {f.name: getattr(self, f.name) for f in fields(cast(Any, self))}
+
+    def with_state(self, state: Mapping[str, Any]) -> Self:
+        """A copy fitted as the one that the state is of, whose tensors may come as arrays."""
+        return replace(cast(Any, self), **state)
+
+    @property
     def evaluations(self) -> int:
         """How often a prediction asks a network, one answer after the other; 0 where there is none."""
         return 0
@@ -188,6 +199,18 @@ class Transform(Module):
     def fit(self, scene: Iterable[Pair]) -> Self:
         """A copy for one scene, which comes as pairs whose cores tile it; or itself."""
         return self
+
+    @property
+    def tables(self) -> dict[str, Tensor]:
+        """What `fit` has taken from a scene."""
+        return dict(self.named_buffers())
+
+    def with_tables(self, tables: Mapping[str, Tensor]) -> Self:
+        """A copy with the tables of another one."""
+        fitted = deepcopy(self)
+        for name, table in tables.items():
+            setattr(fitted, name, table)
+        return fitted
 
     def unit(self) -> Tensor:
         """Counts per unit of a network's residual answer, [B or 1, C or 1, 1, 1]."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the default model: as sharp as PAN, or as the MS sensor would see it on PAN's grid.",
 )
+@click.option("--save-fit", metavar="FILE", help="Keep what is taken from the scene (offset, MTF, statistics).")
+@click.option("--fit", metavar="FILE", help="Take that from a file of --save-fit, so that neighbours show no seams.")
 @click.option("--dtype", help="Type of the result, e.g. uint16 or float32.  [default: as MS]")
 @click.option("--format", type=click.Choice(FORMATS), help="[default: cog where OUT ends in .tif, else gtiff]")
 @click.option("--compress", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True)
@@ -69,6 +71,7 @@ def command(
     overviews,
     max_memory,
     overwrite,
+    save_fit,
     quicklook,
     quiet,
     as_json,
@@ -85,7 +88,7 @@ def command(
 
     *inputs, out = files
     given = _scene(inputs)
-    names = [out, *([quicklook] if quicklook else [])]
+    names = [out, *(name for name in (quicklook, save_fit) if name)]
     with (
         several(names, inputs=given.files, overwrite=overwrite, result=True) as outputs,
         progress_bar(quiet or as_json) as progress,
@@ -98,6 +101,7 @@ def command(
             tags=given.tags,
             profile=Profile(dtype, format, compress, level, overviews),
             max_memory=mib(max_memory),
+            save_fit=outputs[-1] if save_fit else None,
             progress=progress,
             **options,
         )

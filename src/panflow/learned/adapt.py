@@ -14,23 +14,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from panflow.errors import InputError
 from panflow.files.output import Output
 from panflow.learned.model import Model
+from panflow.learned.weights import digest
 from panflow.ops.kernels import TAPS
 from panflow.ops.resample import sense
 from panflow.ops.window import Core, grown, window
@@ -148,6 +148,9 @@ class Adapting(Sharpener):
             self.output.write(packed(fitted, self.model))
         return fitted.on(self.runtime)
 
+    def with_state(self, state: Mapping[str, Any]) -> Sharpener:  # type: ignore[override]
+        raise InputError("a model is adapted to the scene itself: expected no fit of another one with it")
+
     def __call__(self, pair: Pair) -> Array:
         raise InputError("the model is not adapted to the scene yet: call fit([pair]) first")
 
@@ -171,14 +174,6 @@ def apply(model: Model, path: str | Path) -> Model:
     network = deepcopy(model.network)
     network.load_state_dict({**network.state_dict(), **weights})
     return replace(model, network=network.to(model.device), backend=None)
-
-
-def digest(network: nn.Module) -> str:
-    """Of a network's weights."""
-    result = sha256()
-    for name, value in sorted(network.state_dict().items()):
-        result.update(name.encode() + value.contiguous().cpu().numpy().tobytes())
-    return result.hexdigest()
 
 
 def _is_tuned(network: Network, name: str) -> bool:

@@ -6,8 +6,7 @@ those that predict the image. Training and use share `Model.batch`, so what surr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from copy import deepcopy
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil, lcm
 from typing import Any, Self
@@ -24,6 +23,7 @@ from panflow.learned.inputs import View
 from panflow.learned.runtime import bf16
 from panflow.learned.runtime._backend import Backend
 from panflow.learned.statistics import Gather, Statistics
+from panflow.learned.weights import digest
 from panflow.ops import back_projection, pan_detail
 from panflow.ops.window import Core, grown
 from panflow.types import YX, Array, Batch, Network, Objective, Pair, Sensor, Sharpener, Transform
@@ -153,13 +153,19 @@ class Model(Sharpener):
         transform = self.transform.fit(gather).to(self.device)
         return replace(self, transform=transform, statistics=gather.finish())
 
-    def fitted_as(self, other: Self) -> Self:
-        """A copy fitted to the scene that another copy was fitted to, on this copy's device."""
-        transform = deepcopy(other.transform).to(self.device)
-        statistics = other.statistics
+    @property
+    def state(self) -> dict[str, Any]:
+        return {"network": digest(self.network), "statistics": self.statistics, "tables": self.transform.tables}
+
+    def with_state(self, state: Mapping[str, Any]) -> Self:
+        if state["network"] != digest(self.network):
+            raise InputError("the fit is of a network with other weights: expected the same model and adapter")
+        tables = {name: torch.as_tensor(table).to(self.device) for name, table in state["tables"].items()}
+        statistics = state["statistics"]
         if statistics is not None:
-            statistics = Statistics(**{name: value.to(self.device) for name, value in vars(statistics).items()})
-        return replace(self, transform=transform, statistics=statistics)
+            values = {name: torch.as_tensor(value).to(self.device) for name, value in vars(statistics).items()}
+            statistics = Statistics(**values)
+        return replace(self, transform=self.transform.with_tables(tables), statistics=statistics)
 
     def batch(self, pair: Pair) -> Batch:
         """The pair, which is a part of the scene that was fitted, as the network sees it."""

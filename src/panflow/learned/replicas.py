@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -32,7 +32,14 @@ class Replicas(Sharpener):
     def fit(self, scene: Iterable[Pair]) -> Self:
         first, *others = self.models
         fitted = first.fit(scene)
-        return type(self)([fitted, *(other.fitted_as(fitted) for other in others)])
+        return type(self)([fitted, *(other.with_state(fitted.state) for other in others)])
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.models[0].state
+
+    def with_state(self, state: Mapping[str, Any]) -> Self:
+        return type(self)([model.with_state(state) for model in self.models])
 
     def __call__(self, pair: Pair) -> Array:
         with self._lock:

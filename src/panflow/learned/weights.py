@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 import torch
 from torch import Tensor, nn
 
 from panflow.errors import InputError
 from panflow.files.output import reason
+
+
+def digest(module: nn.Module) -> str:
+    """Of a module's weights."""
+    result = sha256()
+    for name, value in sorted(module.state_dict().items()):
+        result.update(name.encode() + value.contiguous().cpu().numpy().tobytes())
+    return result.hexdigest()
 
 
 def require_finite(weights: Mapping[str, Tensor], what: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, nan
@@ -20,6 +20,7 @@ from panflow.ops.mtf import MTF
 from panflow.ops.register import SEARCH, Registration, register
 from panflow.ops.window import Core, windows
 from panflow.scene.blocks import overlapped
+from panflow.scene.fit import Fit
 from panflow.types import YX, Pair, yx
 
 FARTHEST = 1000  # PAN pixels that a given offset may have
@@ -46,41 +47,93 @@ class Opened:
 
 
 @contextmanager
-def opened(scene: Scene, jobs: int | None = None, *, whole: bool = False, **gdal: Any) -> Iterator[Opened]:
+def opened(
+    scene: Scene, jobs: int | None = None, *, whole: bool = False, fit: Fit | None = None, **gdal: Any
+) -> Iterator[Opened]:
     """The scene, registered as it asks, while its files are open; jobs: threads; whole: offset and MTF are those of the
-    whole scene, though a part is meant; gdal: options of GDAL.
+    whole scene, though a part is meant; fit: whose offset and MTF are taken where the scene asks for "auto"; gdal:
+    options of GDAL.
 
-    Matrix products of classical methods are small, and several threads would wait for each other: BLAS gets one.
     Raises InputError, MissingInput, GeometryError, UnknownName.
     """
-    source = Source(scene)
-    try:
-        with sparing(*source.paths, **gdal), threadpool_limits(limits=1, user_api="blas"):
-            part = source.grid.part(scene.bounds, scene.pixels)
-            sample = _Sample(source, jobs, source.extent if whole else part)
-            offset, corrected, warnings = _registered(source, scene.register, sample)
-            choice = "sensor" if source.toolbox and scene.mtf == "auto" else scene.mtf
-            gains = mtf.settled(choice, source.sensor, lambda: sample.where(offset), sample.each, source.gains)
+    with opened_together([scene], jobs, whole=whole, fit=fit, **gdal) as (ready,):
+        yield ready
+
+
+@contextmanager
+def opened_together(
+    scenes: Sequence[Scene], jobs: int | None = None, *, whole: bool = False, fit: Fit | None = None, **gdal: Any
+) -> Iterator[tuple[Opened, ...]]:
+    """Scenes of one sensor with one offset and one MTF, those that all of them show together.
+
+    How they are measured is what the first asks for. Matrix products of classical methods are small, and several
+    threads would wait for each other: BLAS gets one. Raises as `opened` does, and InputError where sensors differ.
+    """
+    with ExitStack() as stack:
+        sources = [Source(scene) for scene in scenes]
+        for source in sources:
+            stack.callback(source.close)
+        first, asked = sources[0], scenes[0]
+        for source in sources:
+            if source.sensor != first.sensor or source.toolbox != first.toolbox:
+                raise InputError(
+                    f"{source.pan_path} is of {_named(source)}, {first.pan_path} of {_named(first)}: expected scenes "
+                    "of one sensor with the same bands"
+                )
+        paths = [path for source in sources for path in source.paths]
+        stack.enter_context(sparing(*paths, **gdal))
+        stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
+        parts = [source.grid.part(scene.bounds, scene.pixels) for source, scene in zip(sources, scenes)]
+        regions = [source.extent if whole else part for source, part in zip(sources, parts)]
+        sample = _Sample(list(zip(sources, regions)), jobs)
+        if fit:
+            fit.require(first)
+        if fit and asked.mtf not in ("auto", "raised"):
+            raise InputError(f"mtf {asked.mtf!r} with a fit: expected auto, as the fit rests on its own MTF")
+        warnings: list[str] = []
+        if fit and asked.register == "auto":
+            offset, corrected = fit.offset, fit.corrected
+        else:
+            offset, corrected, warnings = _registered(asked.register, sample)
+        if corrected:
+            for source in sources:
+                source.phase = offset.phases(source.phase)
+        gains = fit.mtf if fit else _gains(asked, sources, offset, sample)
+        for source in sources:
             source.sensor = gains.applied(source.sensor)
-            yield Opened(source, part, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings))
-    finally:
-        source.close()
+        yield tuple(
+            Opened(source, part, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings))
+            for source, part in zip(sources, parts)
+        )
+
+
+def _named(source: Source) -> str:
+    return f"{source.sensor.name} ({', '.join(band.name for band in source.sensor.bands)})"
+
+
+def _gains(scene: Scene, sources: Sequence[Source], offset: Registration, sample: _Sample) -> MTF:
+    """The MTF as the scene asks for it; recorded gains count where all files have the same."""
+    first = sources[0]
+    choice = "sensor" if first.toolbox and scene.mtf == "auto" else scene.mtf
+    recorded = first.gains if all(source.gains == first.gains for source in sources) else None
+    return mtf.settled(choice, first.sensor, lambda: sample.where(offset), sample.each, recorded)
 
 
 class _Sample:
-    """Windows spread over a region of a scene, read by several threads when they are first asked for."""
+    """Windows spread over regions of scenes, read by several threads when they are first asked for."""
 
-    def __init__(self, source: Source, jobs: int | None, region: Core):
-        self.source, self.jobs = source, jobs or available()
-        top, bottom, left, right = region
-        size = bottom - top, right - left
-        ms_size = yx(min(n, ceil(s / r)) for n, s, r in zip(source.ms_size, size, source.ratio))
-        cores = windows(size, ms_size, source.ratio)
-        self.cores = [(top + first, top + end, left + west, left + east) for first, end, west, east in cores]
+    def __init__(self, regions: Sequence[tuple[Source, Core]], jobs: int | None):
+        self.jobs = jobs or available()
+        self.places: list[tuple[Source, Core]] = []
+        for source, (top, bottom, left, right) in regions:
+            size = bottom - top, right - left
+            ms_size = yx(min(n, ceil(s / r)) for n, s, r in zip(source.ms_size, size, source.ratio))
+            for first, end, west, east in windows(size, ms_size, source.ratio):
+                self.places.append((source, (top + first, top + end, left + west, left + east)))
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        return list(self.each(lambda core: self.source.read(core, 0), self.cores))
+        return list(self.each(lambda place: place[0].read(place[1], 0), self.places))
 
     def each(self, function: Callable, items: Iterable) -> Iterable:
         """A function of the items, in order."""
@@ -91,18 +144,15 @@ class _Sample:
         return mtf.registered(self.pairs, offset)
 
 
-def _registered(source: Source, how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
-    """The offset, measured and corrected as asked ("auto", "auto:PIXELS", "off") or taken as given ((dy, dx) PAN
-    pixels); whether the source is now corrected; warnings."""
+def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
+    """The offset, measured as asked ("auto", "auto:PIXELS", "off") or taken as given ((dy, dx) PAN pixels); whether it
+    is to be corrected; warnings."""
     word, _, reach = how.partition(":") if isinstance(how, str) else ("", "", "")
     if word != "auto" and how != "off":
-        offset = Registration(_pixels(how))
-        source.phase = offset.phases(source.phase)
-        return offset, True, []
+        return Registration(_pixels(how)), True, []
     offset = register(sample.pairs, search=_reach(reach) if reach else SEARCH, each=sample.each)
     large = max(map(abs, offset.shift)) > 0.5
     if how != "off" and offset.confident:
-        source.phase = offset.phases(source.phase)
         return offset, True, []
     if how != "off" and large:
         agree = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ from panflow.scene import engine
 from panflow.scene.counts import counts, nodata_in
 from panflow.scene.doubts import reasons
 from panflow.scene.engine import Progress
+from panflow.scene.fit import Fit
 from panflow.scene.memory import peak_mib
-from panflow.scene.opening import Opened, opened
+from panflow.scene.opening import Opened, opened, opened_together
 from panflow.scene.report import Report
 from panflow.types import YX, Sensor, Sharpener, yx
 
@@ -51,6 +52,8 @@ def sharpen_file(
     pixels: str | Sequence[int] | None = None,
     dem: str | float | None = None,
     whole_fit: bool = False,
+    fit: str | Path | Fit | None = None,
+    save_fit: str | Path | Output | None = None,
     profile: Profile | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
@@ -68,9 +71,10 @@ def sharpen_file(
     `panflow.sharpen`; bounds: only the part within (west, south, east, north) in PAN's reference system, or pixels:
     (first row, first column, rows, columns); dem: heights, a file or metres, where RPC place MS on PAN; whole_fit:
     offset, MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result;
-    profile: type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than
-    one to be doubted; options: of the method, as `panflow.load` takes them (device, context, seed, detail, runtime,
-    which is "auto" here: the fastest that keeps the quality).
+    fit: of another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's; profile:
+    type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than one to be
+    doubted; options: of the method, as `panflow.load` takes them (device, context, seed, detail, runtime, which is
+    "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where `strict` finds reasons to doubt the result. Until the result is whole, `out` is not touched.
@@ -93,9 +97,16 @@ def sharpen_file(
         dem=dem,
     )
     profile = profile or Profile()
-    with out if isinstance(out, Output) else Output(out, inputs=scene.files, overwrite=overwrite) as output:
+    fit = Fit.read(fit) if isinstance(fit, (str, Path)) else fit
+    with ExitStack() as stack:
+        output, kept = (
+            stack.enter_context(_output(name, scene.files, overwrite)) if name else None for name in (out, save_fit)
+        )
+        assert output is not None
         profile = profile.settled(output.path)
-        report = _sharpened(scene, output, profile, method, options, whole_fit, jobs, max_memory, strict, progress)
+        report = _sharpened(
+            scene, output, profile, method, options, whole_fit, fit, kept, jobs, max_memory, strict, progress
+        )
     seconds = time.perf_counter() - started
     return replace(report, seconds=seconds, mpix_per_second=report.pixels / 1e6 / seconds, peak_mib=peak_mib())
 
@@ -107,30 +118,30 @@ def _sharpened(
     method: str | Path | Sharpener | None,
     options: Mapping[str, Any],
     whole_fit: bool,
+    fit: Fit | None,
+    kept: Output | None,
     jobs: int,
     max_memory: float | None,
     strict: bool,
     progress: Progress | None,
 ) -> Report:
     """The report of a run, without what it cost."""
-    if callable(method) and options:
-        raise InputError(f"{', '.join(options)}: expected no options of a method that is a sharpener already")
-    if str(method) in registry.names("methods") and options.get("device", "auto") not in ("auto", "cpu"):
-        raise InputError(
-            f"device {options['device']}: the method {method} computes on the CPU; only models go elsewhere"
-        )
-    sharpener = method if callable(method) else zoo.load(method, **{"runtime": "auto", **options})
-    name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
-    with opened(scene, jobs, whole=whole_fit, GDAL_TIFF_INTERNAL_MASK=True) as ready, threadpool_limits(limits=1):
+    sharpener, name = _sharpener(method, options)
+    if fit:
+        fit.require_method(name)
+    with (
+        opened(scene, jobs, whole=whole_fit, fit=fit, GDAL_TIFF_INTERNAL_MASK=True) as ready,
+        threadpool_limits(limits=1),
+    ):
         source, part = ready.source, ready.part
         grid = source.grid.cut(part)
-        region = source.extent if whole_fit else part
+        region = source.extent if whole_fit or fit else part
         output.refuse(source.files)
         if grid.size[0] * grid.size[1] >= COMPILED:
             with suppress(ImportError):  # an extra
                 importlib.import_module("panflow.ops.compiled")
         source.require_data([*engine.sample(part), *engine.lattice(part)])
-        fitted = engine.fit([(source, region)], sharpener, jobs, progress)
+        fitted = sharpener.with_state(fit.state) if fit else engine.fit([(source, region)], sharpener, jobs, progress)
         run = engine.planned(source, fitted, jobs, max_memory, progress, part=part, region=region)
         kind = profile.pixels(source.ms_dtype)
         declared = source.ms_nodata if source.ms_nodata is not None else source.nodata
@@ -169,6 +180,8 @@ def _sharpened(
             doubts = reasons(ready.offset, clipped, pixels - holes)
             if strict and doubts:
                 raise Untrusted(f"{output.out} is not written, as asked by strict: {'; '.join(doubts)}")
+            if kept:
+                kept.write(Fit.of(source, name, ready.offset, ready.corrected, ready.mtf, fitted).text)
             if progress:
                 progress("finish", 0, 1)
             sink.finish()
@@ -202,6 +215,41 @@ def _sharpened(
     )
 
 
+def _output(name: str | Path | Output, inputs: Sequence[str], overwrite: bool) -> Output:
+    return name if isinstance(name, Output) else Output(name, inputs=inputs, overwrite=overwrite)
+
+
+def _sharpener(method: str | Path | Sharpener | None, options: Mapping[str, Any]) -> tuple[Sharpener, str]:
+    """The sharpener, not fitted yet, and its name."""
+    if callable(method) and options:
+        raise InputError(f"{', '.join(options)}: expected no options of a method that is a sharpener already")
+    if str(method) in registry.names("methods") and options.get("device", "auto") not in ("auto", "cpu"):
+        raise InputError(
+            f"device {options['device']}: the method {method} computes on the CPU; only models go elsewhere"
+        )
+    sharpener = method if callable(method) else zoo.load(method, **{"runtime": "auto", **options})
+    name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
+    return sharpener, name
+
+
+def fit_files(
+    scenes: Sequence[Scene],
+    *,
+    method: str | Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Fit:
+    """What `sharpen_file` takes from a scene, taken from several of one sensor together: neighbours that are sharpened
+    with it have no seams. method, jobs, options: as there. Raises as it does."""
+    jobs = jobs or available()
+    sharpener, name = _sharpener(method, options)
+    with opened_together(scenes, jobs) as ready, threadpool_limits(limits=1):
+        fitted = engine.fit([(each.source, each.part) for each in ready], sharpener, jobs, progress)
+        first = ready[0]
+        return Fit.of(first.source, name, first.offset, first.corrected, first.mtf, fitted)
+
+
 Packed = tuple[Core, np.ndarray | list[Tile], np.ndarray | None, int]  # core, pixels, valid, how many were clipped
 
 
@@ -225,4 +273,4 @@ def _provenance(scene: Scene, ready: Opened, method: str) -> dict[str, str]:
     return {k: v for k, v in source.tags.items() if any(word in k.upper() for word in kept)} | tags
 
 
-__all__ = ["sharpen_file"]
+__all__ = ["fit_files", "sharpen_file"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Protocol, Self
 
@@ -99,6 +99,16 @@ class Fitted(types.Transform, nn.Module):
             )
         return fitted
 
+    @property
+    def tables(self) -> dict[str, Tensor]:
+        return {kind: self.table(kind) for kind in ("ms", "pan", "unit")}
+
+    def with_tables(self, tables: Mapping[str, Tensor]) -> Self:
+        fitted = deepcopy(self)
+        fitted.key = ALL
+        fitted._keep(ALL, tables)
+        return fitted
+
     def _wanted(self, key: str) -> str:
         sensors = sorted(name.removeprefix("ms_") for name in self._buffers if name.startswith("ms_"))
         return "any sensor" if key == ALL else f"the sensor {key!r} (it has {', '.join(sensors) or 'none'})"
@@ -130,7 +140,7 @@ class Fitted(types.Transform, nn.Module):
         units = [np.asarray(self.unit_of(ms, sensor), dtype=np.float64) for ms in tables["ms"]]
         return tables | {"unit": np.stack([np.where(unit > 0, unit, 1.0)[:, None] for unit in units])}
 
-    def _keep(self, key: str, tables: dict[str, np.ndarray]) -> None:
+    def _keep(self, key: str, tables: Mapping[str, np.ndarray | Tensor]) -> None:
         for kind, values in tables.items():
             self.register_buffer(f"{kind}_{key}", torch.as_tensor(values))
 
