@@ -40,8 +40,8 @@ def sharpen(
     Raises InputError, GeometryError or UnknownName.
     """
     mtf = "raised" if (detail, mtf) == ("ms", "auto") else mtf
-    pair = with_mtf(make_pair(pan, ms, sensor, phase, arithmetic=arithmetic), mtf)
     sharpener = method if callable(method) else zoo.load(method, detail=detail)
+    pair = with_mtf(make_pair(pan, ms, sensor, phase, arithmetic=arithmetic), mtf, used=sharpener.uses_mtf)
     fused = sharpener.fit([pair])(pair)
     if pair.pan_valid is not None:
         from panflow.arrays import namespace

@@ -115,7 +115,7 @@ class Pair:
 
 class Sharpener(Protocol):
     """The waist: whatever sharpens. Who inherits it gets the parts below `__call__`, as they are for arithmetic without
-    a network."""
+    a network and the sensor's optics."""
 
     def halo(self, ratio: YX) -> int | None:
         """PAN pixels that a tile borrows on every side; None where the whole image is needed.
@@ -151,6 +151,11 @@ class Sharpener(Protocol):
     @property
     def costly(self) -> bool:
         """Whether what is computed around a tile, to be thrown away, costs as much as the tile."""
+        return False
+
+    @property
+    def uses_mtf(self) -> bool:
+        """Whether it computes with the bands' MTF gains (`Sensor.gains`), which are estimated only then."""
         return False
 
     @property

@@ -423,6 +423,14 @@ def test_debug_shows_the_traceback(scene, tmp_path):
     assert done.returncode != 0 and "Traceback" in done.stderr and "MissingInput" in done.stderr
 
 
+def test_no_mtf_is_estimated_for_a_method_without_it(scene, tmp_path, panflow, monkeypatch):
+    monkeypatch.setattr("panflow.ops.mtf.estimate_mtf", None)
+    code, printed, _ = panflow("sharpen", scene["pan"], scene["ms"], tmp_path / "out.tif", "--method", "brovey")
+    assert code == 0 and "MTF" not in printed
+    with rasterio.open(tmp_path / "out.tif") as result:
+        assert "PANFLOW_MTF" not in result.tags()
+
+
 @pytest.mark.parametrize(("mtf", "source"), [("auto", "estimated"), ("sensor", "sensor"), ("0.2", "given")])
 def test_the_report_says_which_mtf_was_used(tmp_path, panflow, mtf, source):
     known = sensors.load("ikonos")

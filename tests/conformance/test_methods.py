@@ -71,6 +71,16 @@ def test_tiles_equal_the_whole(method, geometry):
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_the_result_depends_on_mtf_gains_where_that_is_declared(method):
+    pair = synthetic(96, 96, 2, "corner")
+    fused = [
+        load(method).fit([seen])(seen)
+        for seen in (replace(pair, sensor=pair.sensor.with_gains([gain] * pair.bands)) for gain in (0.15, 0.45))
+    ]
+    assert np.array_equal(*fused) != load(method).uses_mtf
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_what_is_masked_enters_no_statistic(method):
     pair = synthetic(200, 240, 2, "corner", seed=3)
     edge = 150  # PAN columns from here on, and the MS pixels under them, hold garbage

@@ -130,7 +130,7 @@ def _result(
     evaluations = sharpener.evaluations
 
     def run() -> Any:
-        given = with_mtf(pair, method.mtf) if method.mtf else pair
+        given = with_mtf(pair, method.mtf, used=sharpener.uses_mtf) if method.mtf else pair
         return sharpener.fit([given])(given)
 
     fused, seconds, memory = meter.measure(run, settings.repeats)

@@ -130,6 +130,7 @@ class Adapting(Sharpener):
     progress: Callable[[str, int, int], None] | None = None
 
     costly = True
+    uses_mtf = True
 
     @property
     def evaluations(self) -> int:

@@ -60,6 +60,7 @@ class Model(Sharpener):
     detail: str = "pan"
 
     costly = True
+    uses_mtf = True
 
     @property
     def device(self) -> torch.device:

@@ -17,6 +17,8 @@ class Replicas(Sharpener):
     """A model on every device of a list; a tile goes to the one that has the fewest. What they have in common is read
     off the first."""
 
+    uses_mtf = True
+
     def __init__(self, models: Sequence[Model]):
         self.models = tuple(models)
         self._busy = [0] * len(models)

@@ -22,6 +22,7 @@ class Method(Sharpener):
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "models each band's detail as a linear mix of PAN and all bands"
     citation: ClassVar[str] = "garzelli2008"
+    uses_mtf = True
 
     gamma: Array = UNFITTED  # [B, C + 1, C]
 

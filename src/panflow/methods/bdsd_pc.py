@@ -23,6 +23,7 @@ class Method(Sharpener):
     family: ClassVar[str] = "component substitution"
     summary: ClassVar[str] = "as bdsd, with signs that make physical sense"
     citation: ClassVar[str] = "vivone2019"
+    uses_mtf = True
 
     gamma: Array = UNFITTED  # [B, C + 1, C]
 

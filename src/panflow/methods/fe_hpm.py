@@ -41,6 +41,7 @@ class Method(Sharpener):
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "scales each band by PAN over its low-pass, by a filter estimated from the pair"
     citation: ClassVar[str] = "vivone2015"
+    uses_mtf = True
 
     guard: bool | None = None
     filters: tuple[Separable, ...] = ()  # one an image of the batch

@@ -22,6 +22,7 @@ class Method(Sharpener):
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "adds what the sensor's MTF removes, by each band's contrast"
     citation: ClassVar[str] = "aiazzi2006"
+    uses_mtf = True
 
     moments: Moments = UNFITTED  # of E, low-pass PAN and P
 

@@ -24,6 +24,7 @@ class Method(Sharpener):
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "injects what the sensor's MTF removes, with a gain fitted at MS resolution"
     citation: ClassVar[str] = "aiazzi2006"
+    uses_mtf = True
 
     gain: Array = UNFITTED  # [B, C]
 

@@ -23,6 +23,7 @@ class Method(Sharpener):
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "injects what the sensor's MTF removes, with a gain fitted at full scale"
     citation: ClassVar[str] = "vivone2018"
+    uses_mtf = True
 
     gain: Array = UNFITTED  # [B, C]
 

@@ -23,6 +23,7 @@ class Method(Sharpener):
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "scales each band by PAN over what the sensor's MTF leaves of it"
     citation: ClassVar[str] = "aiazzi2003"
+    uses_mtf = True
 
     guard: bool | None = None
     moments: Moments = UNFITTED  # of E, low-pass PAN and P

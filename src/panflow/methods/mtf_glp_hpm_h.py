@@ -25,6 +25,7 @@ class Method(Sharpener):
     family: ClassVar[str] = "multiresolution analysis"
     summary: ClassVar[str] = "as mtf_glp_hpm, with haze removed from bands and PAN"
     citation: ClassVar[str] = "lolli2017"
+    uses_mtf = True
 
     guard: bool | None = None
     haze: Array = UNFITTED  # [B, C]

@@ -26,6 +26,7 @@ class Method(Sharpener):
         "scales each band by PAN over what the sensor's MTF leaves of it, PAN matched by regression"
     )
     citation: ClassVar[str] = "vivone2018r"
+    uses_mtf = True
 
     guard: bool | None = None
     gain: Array = UNFITTED  # [B, C]

@@ -23,15 +23,15 @@ DIGITS = 3  # of a gain
 @dataclass(frozen=True)
 class MTF:
     """gains: of every band at the Nyquist frequency of MS; source: "estimated" from the pair, the "sensor" (its nominal
-    ones), "given", or "recorded" in the files by what reduced them; confidence: of the estimate, 0 to 1, whether it was
-    used or not; nan where there is none."""
+    ones), "given", "recorded" in the files by what reduced them, or "unused" (no gains); confidence: of the estimate, 0
+    to 1, whether it was used or not; nan where there is none."""
 
     gains: tuple[float, ...]
     source: str
     confidence: float = nan
 
     def applied(self, sensor: Sensor) -> Sensor:
-        return sensor if self.source == "sensor" else sensor.with_gains(self.gains)
+        return sensor.with_gains(self.gains) if self.gains else sensor
 
     def __str__(self) -> str:
         gains = [f"{gain:.2f}" for gain in self.gains]
@@ -52,15 +52,20 @@ def settled(
     sampled: Callable[[], Iterable[Pair]],
     each: Callable = map,
     recorded: tuple[float, ...] | None = None,
+    *,
+    used: bool = True,
 ) -> MTF:
     """The gains of a scene. mtf: "auto", estimated where that is sure; "raised", so where the estimate is above the
     sensor's (then a softer MS is one of a softer truth, which is what `detail="ms"` asks for); "sensor"; or a gain,
     or one a band (a list, or text parted by commas). sampled: registered windows, which only an estimate asks for;
-    recorded: gains that the pair is known to be reduced with, which need no estimate. Raises InputError."""
+    recorded: gains that the pair is known to be reduced with, which need no estimate; used: whether anything computes
+    with gains (`Sharpener.uses_mtf`), else there are none but those that are asked for. Raises InputError."""
     if mtf == "sensor":
         return MTF(sensor.gains, "sensor")
     if mtf not in ("auto", "raised"):
         return MTF(_numbers(mtf, len(sensor.bands)), "given")
+    if not used:
+        return MTF((), "unused")
     if recorded:
         return MTF(recorded, "recorded")
     estimate = estimate_mtf(sampled(), each=each)
@@ -71,12 +76,12 @@ def settled(
     return MTF(sensor.gains, "sensor", estimate.confidence)
 
 
-def with_mtf(pair: Pair, mtf: Choice) -> Pair:
+def with_mtf(pair: Pair, mtf: Choice, *, used: bool = True) -> Pair:
     """The pair with the gains that are chosen (`settled`); an estimate takes MS where it is measured to lie, which
     does not change the pair's phase. A toolbox pair keeps its sensor's unless gains are given."""
     if pair.toolbox and mtf in ("auto", "raised"):
         mtf = "sensor"
-    gains = settled(mtf, pair.sensor, lambda: _sampled(pair))
+    gains = settled(mtf, pair.sensor, lambda: _sampled(pair), used=used)
     return replace(pair, sensor=gains.applied(pair.sensor))
 
 

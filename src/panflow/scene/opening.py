@@ -48,21 +48,33 @@ class Opened:
 
 @contextmanager
 def opened(
-    scene: Scene, jobs: int | None = None, *, whole: bool = False, fit: Fit | None = None, **gdal: Any
+    scene: Scene,
+    jobs: int | None = None,
+    *,
+    whole: bool = False,
+    fit: Fit | None = None,
+    uses_mtf: bool = True,
+    **gdal: Any,
 ) -> Iterator[Opened]:
     """The scene, registered as it asks, while its files are open; jobs: threads; whole: offset and MTF are those of the
-    whole scene, though a part is meant; fit: whose offset and MTF are taken where the scene asks for "auto"; gdal:
-    options of GDAL.
+    whole scene, though a part is meant; fit: whose offset and MTF are taken where the scene asks for "auto"; uses_mtf:
+    whether MTF gains are computed with; gdal: options of GDAL.
 
     Raises InputError, MissingInput, GeometryError, UnknownName.
     """
-    with opened_together([scene], jobs, whole=whole, fit=fit, **gdal) as (ready,):
+    with opened_together([scene], jobs, whole=whole, fit=fit, uses_mtf=uses_mtf, **gdal) as (ready,):
         yield ready
 
 
 @contextmanager
 def opened_together(
-    scenes: Sequence[Scene], jobs: int | None = None, *, whole: bool = False, fit: Fit | None = None, **gdal: Any
+    scenes: Sequence[Scene],
+    jobs: int | None = None,
+    *,
+    whole: bool = False,
+    fit: Fit | None = None,
+    uses_mtf: bool = True,
+    **gdal: Any,
 ) -> Iterator[tuple[Opened, ...]]:
     """Scenes of one sensor with one offset and one MTF, those that all of them show together.
 
@@ -98,7 +110,7 @@ def opened_together(
         if corrected:
             for source in sources:
                 source.phase = offset.phases(source.phase)
-        gains = fit.mtf if fit else _gains(asked, sources, offset, sample)
+        gains = fit.mtf if fit else _gains(asked, sources, offset, sample, uses_mtf)
         for source in sources:
             source.sensor = gains.applied(source.sensor)
         yield tuple(
@@ -111,12 +123,12 @@ def _named(source: Source) -> str:
     return f"{source.sensor.name} ({', '.join(band.name for band in source.sensor.bands)})"
 
 
-def _gains(scene: Scene, sources: Sequence[Source], offset: Registration, sample: _Sample) -> MTF:
+def _gains(scene: Scene, sources: Sequence[Source], offset: Registration, sample: _Sample, used: bool) -> MTF:
     """The MTF as the scene asks for it; recorded gains count where all files have the same."""
     first = sources[0]
-    choice = "sensor" if first.toolbox and scene.mtf == "auto" else scene.mtf
+    choice = "sensor" if first.toolbox and scene.mtf in ("auto", "raised") else scene.mtf
     recorded = first.gains if all(source.gains == first.gains for source in sources) else None
-    return mtf.settled(choice, first.sensor, lambda: sample.where(offset), sample.each, recorded)
+    return mtf.settled(choice, first.sensor, lambda: sample.where(offset), sample.each, recorded, used=used)
 
 
 class _Sample:

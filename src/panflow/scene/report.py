@@ -14,9 +14,9 @@ class Report:
     """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; shift_windows: in
     which it was measured, shift_scatter: median distance of theirs from it, in PAN pixels; evaluations:
     of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at
-    MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor", "given" or
-    "recorded" by `degrade`; mtf_confidence: of the estimate, whether it was used or not; part: the PAN pixels that were
-    asked for (top, bottom, left, right; None: all)."""
+    MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor", "given",
+    "recorded" by `degrade`, or "unused" by the method; mtf_confidence: of the estimate, whether it was used or not;
+    part: the PAN pixels that were asked for (top, bottom, left, right; None: all)."""
 
     output: str
     sensor: str
@@ -66,7 +66,7 @@ class Report:
         sure = f"confidence {self.shift_confidence:.2f}{among}" if before == before else "as given"
         shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns), {applied}; {sure}"
         fit = f"{before:.3f} as georeferenced, {after:.3f} at the measured offset"
-        gains = MTF(tuple(self.mtf_gains), self.mtf_source, self.mtf_confidence)
+        gains = MTF(tuple(self.mtf_gains), self.mtf_source, self.mtf_confidence) if self.mtf_gains else ""
         moved = [f"{n + 1}: {b[0]:+.2f}, {b[1]:+.2f}" for n, b in enumerate(self.band_shifts) if b != (0.0, 0.0)]
         rows = [
             ("output", self.output),

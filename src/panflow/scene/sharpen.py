@@ -130,7 +130,9 @@ def _sharpened(
     if fit:
         fit.require_method(name)
     with (
-        opened(scene, jobs, whole=whole_fit, fit=fit, GDAL_TIFF_INTERNAL_MASK=True) as ready,
+        opened(
+            scene, jobs, whole=whole_fit, fit=fit, uses_mtf=sharpener.uses_mtf, GDAL_TIFF_INTERNAL_MASK=True
+        ) as ready,
         threadpool_limits(limits=1),
     ):
         source, part = ready.source, ready.part
@@ -244,7 +246,7 @@ def fit_files(
     with it have no seams. method, jobs, options: as there. Raises as it does."""
     jobs = jobs or available()
     sharpener, name = _sharpener(method, options)
-    with opened_together(scenes, jobs) as ready, threadpool_limits(limits=1):
+    with opened_together(scenes, jobs, uses_mtf=sharpener.uses_mtf) as ready, threadpool_limits(limits=1):
         fitted = engine.fit([(each.source, each.part) for each in ready], sharpener, jobs, progress)
         first = ready[0]
         return Fit.of(first.source, name, first.offset, first.corrected, first.mtf, fitted)
@@ -266,7 +268,7 @@ def _provenance(scene: Scene, ready: Opened, method: str) -> dict[str, str]:
         "PANFLOW_SENSOR": source.sensor.name,
         "PANFLOW_INPUTS": "; ".join(Path(path).name for path in (scene.pan, *scene.ms)),
         "PANFLOW_PHASE": ", ".join(f"{v:.3f}" for v in _mean(source.phase)),
-        "PANFLOW_MTF": str(ready.mtf),
+        **({"PANFLOW_MTF": str(ready.mtf)} if ready.mtf.gains else {}),
         "PANFLOW_SHIFT": shift + (" corrected" if ready.corrected else " measured only"),
     }
     kept = ("ACQUISITION", "SATELLITE", "SENSOR", "DATE", "CLOUD")
