@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -18,3 +19,6 @@ def shared() -> Path:
 # A shell that runs the suite behind itself ignores SIGINT, and so would all that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Files of two runs are compared byte by byte, and hold when they were made.
+os.environ.setdefault("SOURCE_DATE_EPOCH", "1700000000")

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--adapter", metavar="FILE", help="Use a model with what --save-adapter kept.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT, and the PNG, where they exist.")
 @click.option("--strict", is_flag=True, help="No result, and exit code 6, where it would have to be doubted.")
+@click.option("--hash-inputs", is_flag=True, help="Keep the SHA-256 of the input files in the result's tags.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")

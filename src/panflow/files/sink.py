@@ -176,8 +176,10 @@ class Sink:
         offsets: Sequence[float] = (),
         units: Sequence[str | None] = (),
         band_tags: Sequence[Mapping[str, str]] = (),
+        imagery: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        """Band names, the tags of provenance, colour interpretation, scale and offset, units, tags of every band."""
+        """Band names, the tags of provenance, colour interpretation, scale and offset, units, tags of every band, and
+        those of the domain IMAGERY."""
         dataset = self._dataset
         dataset.descriptions = [name or f"band {i + 1}" for i, name in enumerate(names)]
         dataset.scales = scales or [1.0] * len(names)
@@ -189,6 +191,8 @@ class Sink:
         dataset.update_tags(**tags)
         for band, of_band in enumerate(band_tags, 1):
             dataset.update_tags(band, **of_band)
+        for band, of_band in enumerate(imagery, 1):
+            dataset.update_tags(band, ns="IMAGERY", **of_band)
 
     def pack(self, core: Core, image: np.ndarray) -> np.ndarray | list[Tile]:
         """Pixels [C, H, W] of a window that begins with a tile of the file, compressed in the calling thread where that
@@ -220,8 +224,8 @@ class Sink:
             self._tiles = Tiles(self._part, -(-width // self._block), -(-height // self._block))
         return self._tiles
 
-    def finish(self) -> None:
-        """Close, make overviews and the COG layout, check, rename."""
+    def finish(self, tags: Mapping[str, str] | None = None) -> None:
+        """Add tags, close, make overviews and the COG layout, check, rename."""
         errors = _Errors()
         logger = logging.getLogger("rasterio")
         logger.addHandler(errors)
@@ -229,10 +233,10 @@ class Sink:
             with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=self._jobs, **self._for_overviews()):
                 if self._tiles:
                     self._tiles.finish()
+                if tags:
+                    self._reopened().update_tags(**tags)
                 if self.profile.overviews and self.profile.format == "gtiff":
-                    if self._tiles:
-                        self._dataset = rasterio.open(self._part, "r+", num_threads=self._jobs)
-                    size = max(self._dataset.shape)
+                    size = max(self._reopened().shape)
                     factors: list[int] = []
                     while size // 2 ** len(factors) > self._block:
                         factors.append(2 ** (len(factors) + 1))
@@ -253,6 +257,12 @@ class Sink:
         for sidecar in (".aux.xml", ".ovr", ".msk"):  # of a file that was replaced
             path = self._output.path
             path.with_name(path.name + sidecar).unlink(missing_ok=True)
+
+    def _reopened(self) -> Any:
+        """The file, which GDAL was done with where tiles were appended."""
+        if self._dataset.closed:
+            self._dataset = rasterio.open(self._part, "r+", num_threads=self._jobs)
+        return self._dataset
 
     def _for_overviews(self) -> dict[str, int]:
         """GDAL's options for how hard the codec tries on overviews: no harder than on the image."""

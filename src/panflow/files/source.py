@@ -44,6 +44,10 @@ CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read onc
 # What `panflow degrade` records: of both files, that they are reduced; of MS, where its pixel (0, 0) is centred on PAN,
 # and of every band its MTF gain
 PROTOCOL, PHASE, GAIN = "PANFLOW_PROTOCOL", "PANFLOW_REDUCED_PHASE", "PANFLOW_MTF_GAIN"
+UNTOLD = ColorInterp.alpha, ColorInterp.gray, ColorInterp.undefined  # of a band: no colour
+COLORS = {name: ColorInterp[name] for name in ("coastal", "blue", "green", "red", "nir", "swir")}
+COLORS["red_edge"] = ColorInterp.rededge
+PASSING = "STATISTICS_", "PANFLOW_"  # tags of a band that are not true of its sharpened image
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,8 @@ def grid_of(dataset: rasterio.DatasetReader) -> Grid:
 class Source(Windows):
     """A scene of files, whose windows come as pairs in float32, from any thread.
 
-    grid: PAN's; names, colors, scales, offsets, units, ms_dtype, ms_nodata: of MS, for the result; gains: the MTF gains
+    grid: PAN's; names, colors, scales, offsets, units, band_tags, imagery (tags of the domain IMAGERY: wavelengths),
+    ms_dtype, ms_nodata: of MS, for the result; gains: the MTF gains
     that MS is recorded to be reduced with, beside a PAN that was reduced, too; notes: what a user should know; why: by
     what the sensor was recognised, or "given". Raises InputError, MissingInput, GeometryError,
     UnknownName.
@@ -165,6 +170,7 @@ class Source(Windows):
         self.placement = self._place(scene.dem)
         self._require_sizes()
         sensor, self.why = self._sensor(scene.sensor)
+        self._describe_bands(sensor)
         super().__init__(
             self._read_pan,
             self._read_ms,
@@ -186,6 +192,15 @@ class Source(Windows):
             return sensors.fit_bands(sensor, bands), "given"
         return sensors.fit_bands(sensors.load(sensor), bands, self.names), "given"
 
+    def _describe_bands(self, sensor: Sensor) -> None:
+        """Colours and wavelengths, which the sensor's bands have where the files do not say them."""
+        for k, band in enumerate(sensor.bands):
+            if self.colors[k] == ColorInterp.undefined:
+                self.colors[k] = COLORS.get(band.name.rstrip("123"), ColorInterp.undefined)
+            if not self.imagery[k] and sensor.name != "generic" and np.isfinite(band.wavelength):
+                nm = {"CENTRAL_WAVELENGTH_UM": band.wavelength, "FWHM_UM": band.width}
+                self.imagery[k] = {key: f"{value / 1000:.6g}" for key, value in nm.items()}
+
     @property
     def paths(self) -> list[str]:
         """PAN's file and those of MS."""
@@ -204,6 +219,7 @@ class Source(Windows):
         """Grid of the finest file, the first of several; type and what is carried over to the result, from the first
         file; names from every band."""
         self.names, self.scales, self.offsets, self.units, self.colors = [], [], [], [], []
+        self.band_tags, self.imagery = [], []
         self.tags, self.notes = dict(pan_tags), ()
         dtypes, gains, grids = set(), [], {}
         for layer in self.layers:
@@ -218,7 +234,9 @@ class Source(Windows):
                 self.units.append(dataset.units[i])
                 gains.append(_numbers(dataset.tags(layer.band).get(GAIN, "")))
                 marked = dataset.colorinterp[i]
-                self.colors.append(ColorInterp.undefined if marked == ColorInterp.alpha else marked)
+                self.colors.append(ColorInterp.undefined if marked in UNTOLD else marked)
+                self.band_tags.append(_lasting(dataset.tags(layer.band)))
+                self.imagery.append(dataset.tags(layer.band, ns="IMAGERY"))
                 if (alpha := alpha_band(dataset)) and all(Layer(layer.path, alpha) != other for other in self.layers):
                     note = (
                         f"band {alpha} of {layer.path} is marked as alpha, and masks: to sharpen it, pick band={alpha}"
@@ -428,16 +446,20 @@ def _numbers(text: str) -> tuple[float, ...]:
     return values if np.isfinite(values).all() else ()
 
 
+def _lasting(tags: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if not key.startswith(PASSING)}
+
+
 def _alike(one: Grid, other: Grid) -> bool:
     return one.size == other.size and one.transform.almost_equals(other.transform, 1e-6)
 
 
 def _all_tags(dataset: rasterio.DatasetReader) -> dict[str, str]:
-    """Tags of every metadata domain, keys as `domain:key` beyond the first."""
+    """Tags of every metadata domain, keys as `domain_key` beyond the first: GDAL parts a key at its first colon."""
     tags = dict(dataset.tags())
     for domain in ("IMD", "IMAGERY", "RPB"):
         with suppress(RasterioError):
-            tags |= {f"{domain}:{key}": value for key, value in dataset.tags(ns=domain).items()}
+            tags |= {f"{domain}_{key}": value for key, value in dataset.tags(ns=domain).items()}
     return tags
 
 

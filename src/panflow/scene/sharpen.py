@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from panflow import __version__, registry, zoo
+from panflow import registry, zoo
 from panflow.errors import InputError, Untrusted
 from panflow.files.output import Output
 from panflow.files.scene import Scene
@@ -22,13 +22,13 @@ from panflow.files.tiff import Tile
 from panflow.ops.cores import available
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.window import Core
-from panflow.scene import engine
+from panflow.scene import engine, record
 from panflow.scene.counts import counts, nodata_in
 from panflow.scene.doubts import reasons
 from panflow.scene.engine import Progress
 from panflow.scene.fit import Fit
 from panflow.scene.memory import peak_mib
-from panflow.scene.opening import Opened, opened, opened_together
+from panflow.scene.opening import opened, opened_together
 from panflow.scene.report import Report
 from panflow.types import YX, Sensor, Sharpener, yx
 
@@ -59,6 +59,7 @@ def sharpen_file(
     max_memory: float | None = None,
     overwrite: bool = False,
     strict: bool = False,
+    hash_inputs: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
@@ -73,8 +74,8 @@ def sharpen_file(
     offset, MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result;
     fit: of another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's; profile:
     type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than one to be
-    doubted; options: of the method, as `panflow.load` takes them (device, context, seed, detail, runtime, which is
-    "auto" here: the fastest that keeps the quality).
+    doubted; hash_inputs: the result's tags keep the SHA-256 of the inputs; options: of the method, as `panflow.load`
+    takes them (device, context, seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where `strict` finds reasons to doubt the result. Until the result is whole, `out` is not touched.
@@ -105,7 +106,19 @@ def sharpen_file(
         assert output is not None
         profile = profile.settled(output.path)
         report = _sharpened(
-            scene, output, profile, method, options, whole_fit, fit, kept, jobs, max_memory, strict, progress
+            scene,
+            output,
+            profile,
+            method,
+            options,
+            whole_fit,
+            hash_inputs,
+            fit,
+            kept,
+            jobs,
+            max_memory,
+            strict,
+            progress,
         )
     seconds = time.perf_counter() - started
     return replace(report, seconds=seconds, mpix_per_second=report.pixels / 1e6 / seconds, peak_mib=peak_mib())
@@ -118,6 +131,7 @@ def _sharpened(
     method: str | Path | Sharpener | None,
     options: Mapping[str, Any],
     whole_fit: bool,
+    hash_inputs: bool,
     fit: Fit | None,
     kept: Output | None,
     jobs: int,
@@ -163,11 +177,13 @@ def _sharpened(
         ) as sink:
             sink.describe(
                 source.names,
-                _provenance(scene, ready, name),
+                record.of_inputs(scene, ready, name, options, hash_inputs),
                 colors=source.colors,
                 scales=source.scales,
                 offsets=source.offsets,
                 units=source.units,
+                band_tags=source.band_tags,
+                imagery=source.imagery,
             )
 
             def pack(core: Core, image: np.ndarray, valid: np.ndarray | None) -> Packed:
@@ -186,35 +202,35 @@ def _sharpened(
                 kept.write(Fit.of(source, name, ready.offset, ready.corrected, ready.mtf, fitted).text)
             if progress:
                 progress("finish", 0, 1)
-            sink.finish()
-    gains = ready.mtf
-    return Report(
-        output=output.out,
-        sensor=source.sensor.name,
-        method=name,
-        ratio=source.ratio,
-        phase=_mean(source.phase),
-        shift_pixels=ready.offset.shift,
-        shift_applied=ready.corrected,
-        shift_confidence=ready.offset.confidence,
-        shift_windows=ready.offset.windows,
-        shift_scatter=ready.offset.scatter,
-        fit_r2=(ready.offset.r2_before, ready.offset.r2_after),
-        band_shifts=list(ready.offset.band_shifts) if ready.corrected else [],
-        clipped_pixels=clipped,
-        nodata_pixels=holes,
-        pixels=pixels,
-        seconds=0.0,
-        mpix_per_second=0.0,
-        peak_mib=0.0,
-        sensor_reason="" if source.why == "given" else source.why,
-        evaluations=fitted.evaluations,
-        mtf_gains=list(gains.gains),
-        mtf_source=gains.source,
-        mtf_confidence=gains.confidence,
-        part=part if grid.size != source.size else None,
-        warnings=[*ready.notes, *source.seen, *run.warnings, *doubts, *output.notes],
-    )
+            report = Report(
+                output=output.out,
+                sensor=source.sensor.name,
+                method=name,
+                ratio=source.ratio,
+                phase=_mean(source.phase),
+                shift_pixels=ready.offset.shift,
+                shift_applied=ready.corrected,
+                shift_confidence=ready.offset.confidence,
+                shift_windows=ready.offset.windows,
+                shift_scatter=ready.offset.scatter,
+                fit_r2=(ready.offset.r2_before, ready.offset.r2_after),
+                band_shifts=list(ready.offset.band_shifts) if ready.corrected else [],
+                clipped_pixels=clipped,
+                nodata_pixels=holes,
+                pixels=pixels,
+                seconds=0.0,
+                mpix_per_second=0.0,
+                peak_mib=0.0,
+                sensor_reason="" if source.why == "given" else source.why,
+                evaluations=fitted.evaluations,
+                mtf_gains=list(ready.mtf.gains),
+                mtf_source=ready.mtf.source,
+                mtf_confidence=ready.mtf.confidence,
+                part=part if grid.size != source.size else None,
+                warnings=[*ready.notes, *source.seen, *run.warnings, *doubts],
+            )
+            sink.finish(record.of_result(report))
+    return replace(report, warnings=[*report.warnings, *output.notes])
 
 
 def _output(name: str | Path | Output, inputs: Sequence[str], overwrite: bool) -> Output:
@@ -257,22 +273,6 @@ Packed = tuple[Core, np.ndarray | list[Tile], np.ndarray | None, int]  # core, p
 
 def _mean(phase: tuple[YX, ...]) -> YX:
     return yx(float(v) for v in np.mean(phase, axis=0))
-
-
-def _provenance(scene: Scene, ready: Opened, method: str) -> dict[str, str]:
-    """Tags that say what the result was computed from, and how."""
-    source, shift = ready.source, ", ".join(f"{v:+.3f}" for v in ready.offset.shift)
-    tags = {
-        "TIFFTAG_SOFTWARE": f"panflow {__version__}",
-        "PANFLOW_METHOD": method,
-        "PANFLOW_SENSOR": source.sensor.name,
-        "PANFLOW_INPUTS": "; ".join(Path(path).name for path in (scene.pan, *scene.ms)),
-        "PANFLOW_PHASE": ", ".join(f"{v:.3f}" for v in _mean(source.phase)),
-        **({"PANFLOW_MTF": str(ready.mtf)} if ready.mtf.gains else {}),
-        "PANFLOW_SHIFT": shift + (" corrected" if ready.corrected else " measured only"),
-    }
-    kept = ("ACQUISITION", "SATELLITE", "SENSOR", "DATE", "CLOUD")
-    return {k: v for k, v in source.tags.items() if any(word in k.upper() for word in kept)} | tags
 
 
 __all__ = ["fit_files", "sharpen_file"]
