@@ -12,6 +12,7 @@ import numpy as np
 from panflow import sensors
 from panflow.arrays import as_float, is_torch, namespace, open_image
 from panflow.errors import GeometryError, InputError
+from panflow.ops.displacement_field import DisplacementField, straightened
 from panflow.ops.fill import fill
 from panflow.ops.resample import REACH, interpolate
 from panflow.ops.window import Core, grown, ms_window, window
@@ -196,6 +197,10 @@ class Windows:
     @phase.setter
     def phase(self, phases: tuple[YX, ...]) -> None:
         self._phase = tuple((round(y * 1024) / 1024, round(x * 1024) / 1024) for y, x in phases)
+
+    def straighten(self, field: DisplacementField) -> None:
+        """From now on MS is resampled to where the offset of its phase holds everywhere."""
+        self._ms = straightened(self._ms, field, self.ratio, self._placed, self.ms_size)
 
     def read(self, core: Core, halo: int) -> Pair:
         """The pair of a window of the PAN grid with `halo` PAN pixels around, as far as there is PAN.

@@ -192,6 +192,22 @@ def test_how_far_offsets_are_searched(tmp_path, shift, register, corrected):
     assert corrected or any("little in common" in note for note in report.warnings)
 
 
+def test_an_offset_that_grows_over_the_scene_is_taken_out(tmp_path):
+    """MS whose pixels are wider than its georeferencing says."""
+    pan, ms, truth = drawn(640)
+    stretched = rasterio.Affine(2.0 * (1 - 3 / 640), *tuple(grid(2.0))[1:6])
+    files = save(tmp_path / "pan.tif", pan, grid()), save(tmp_path / "ms.tif", ms, stretched)
+    errors = {}
+    for how in ("off", "global", "auto"):
+        fused, report = run(files, register=how, method="gsa", dtype="float32")
+        inside = (slice(None), slice(40, 600), slice(40, 600))
+        errors[how] = np.sqrt(np.mean((fused[inside] - truth[inside].astype(float)) ** 2))
+    expected, _ = run(save_pair(tmp_path, pan, ms), method="gsa", dtype="float32")
+    best = np.sqrt(np.mean((expected[inside] - truth[inside].astype(float)) ** 2))
+    assert report.shift_varies == pytest.approx(1.5, abs=0.3)
+    assert errors["auto"] < 1.02 * best and 1.1 * best < min(errors["global"], errors["off"])
+
+
 @pytest.mark.parametrize("register", ["auto:x", "auto:0", "auto:1e9", "off:3", "autos"])
 def test_ways_to_register_that_do_not_exist_are_refused(files, register):
     with pytest.raises(InputError, match="auto"):

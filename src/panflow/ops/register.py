@@ -19,6 +19,7 @@ import numpy as np
 from panflow.arrays import to_numpy
 from panflow.ops import kernels
 from panflow.ops.displacement import displacements
+from panflow.ops.displacement_field import DisplacementField, fitted, of_polynomial, polynomial
 from panflow.ops.resample import interpolate, lowpass
 from panflow.types import YX, Pair
 
@@ -32,7 +33,11 @@ BAND_WINDOWS = 6  # windows, the best, in which bands are compared with each oth
 SPARSE = 2  # the search on whole pixels looks at every second MS pixel
 MINIMUM = 256  # MS pixels that a window must offer
 PARTS = 8  # windows that can tell whether they agree: fewer are cut into quarters, whose sides are at least
-SMALLEST = 32  # MS pixels long
+SMALLEST = 24  # MS pixels long
+ORDERS = 1, 2, 3, 4  # of polynomials that an offset may follow over a scene
+LOCAL = 24  # windows that are wanted to fit one, with sides of at least
+NARROWEST = 16  # MS pixels
+PAYS = 0.03  # of what the bands leave unexplained of PAN, in windows held out, that a field must explain
 DOUBT = 0.5  # that windows agree by chance, each that more agrees halves it
 PATCH = 20  # MS pixels of structure that count as one independent observation
 
@@ -41,7 +46,8 @@ PATCH = 20  # MS pixels of structure that count as one independent observation
 class Registration:
     """shift (rows, columns) in PAN pixels, to add to the phase of MS; confidence 0..1; r2 at the nominal position
     and at the shifted one; band_shifts: the displacement of every band beyond `shift` (0 where not sure); windows:
-    in which it was measured; scatter: of their offsets around `shift`, a median distance in PAN pixels."""
+    in which it was measured; scatter: of their offsets around `shift`, or what `field` makes of it from place to place,
+    a median distance in PAN pixels."""
 
     shift: YX = (0.0, 0.0)
     confidence: float = 0.0
@@ -50,6 +56,7 @@ class Registration:
     band_shifts: tuple[YX, ...] = ()
     windows: int = 0
     scatter: float = float("nan")
+    field: DisplacementField | None = None
 
     @property
     def confident(self) -> bool:
@@ -88,7 +95,7 @@ class _Window:
         self.pan_structure = _structure(np.clip(smooth, low, high), pan_valid, [SMOOTH * r for r in ratio])
         low, high = np.quantile(ms[:, seen], [0.005, 0.995], axis=1)[..., None, None]
         flat = np.clip(ms, low, high)  # clouds and glints, far above the rest, must not rule the regression
-        self.ratio, self.seen = ratio, seen
+        self.ratio, self.seen, self._origin = ratio, seen, pair.origin
         self.images = np.stack([_structure(band, valid, [SMOOTH] * 2) for band in flat])
         self.use(self.images)
         self.usable = self.basis.shape[1] > 0 and float(self.pan_structure.std()) > 0
@@ -100,10 +107,17 @@ class _Window:
         self.bands = self.bands - self.bands.mean(axis=0)
         self.basis = _basis(self.bands)
 
-    def quarters(self) -> list[_Window]:
+    @property
+    def place(self) -> np.ndarray:
+        """The middle of what counts, (row, column) on the scene's PAN grid."""
+        counts = self.seen.sum(axis=1), self.seen.sum(axis=0)
+        return np.array([o + np.average(p, weights=n) for o, p, n in zip(self._origin, self.position, counts)])
+
+    def quarters(self, smallest: int) -> list[_Window]:
         """The same window in four, those that have pixels enough; itself where they would be too small."""
-        middle = [n // 2 for n in self.seen.shape]
-        if min(middle) < SMALLEST:
+        counted = [np.flatnonzero(self.seen.any(axis=axis)) for axis in (1, 0)]
+        middle = [(n[0] + n[-1] + 1) // 2 for n in counted]
+        if min(n[-1] + 1 - n[0] for n in counted) < 2 * smallest:
             return [self]
         result = []
         for rows in (slice(None, middle[0]), slice(middle[0], None)):
@@ -190,22 +204,26 @@ def register(
     *,
     per_band: bool = True,
     search: float = SEARCH,
+    size: tuple[int, int] | None = None,
     each: Callable[..., Iterable] = map,
 ) -> Registration:
     """The offset of MS against PAN, from windows of a scene (one pair, batch 1, for a whole image).
 
-    search: PAN pixels in every direction; beyond NEAR they are searched only where no offset nearby is sure. each: what
-    maps a function over the windows, in order: `map`, or that of a pool of threads.
+    search: PAN pixels in every direction; beyond NEAR they are searched only where no offset nearby is sure. size: of
+    the scene's PAN, over which the offset may vary; None: it is one. each: what maps a function over the windows, in
+    order: `map`, or that of a pool of threads.
     """
     windows = list(windows)
-    result = _searched(windows, min(NEAR, search), per_band, each)
+    result = _searched(windows, min(NEAR, search), per_band, size, each)
     if result.confident or search <= NEAR:
         return result
-    wide = _searched(windows, search, per_band, each)
+    wide = _searched(windows, search, per_band, size, each)
     return wide if wide.confident else result
 
 
-def _searched(windows: list[Pair], search: float, per_band: bool, each: Callable[..., Iterable]) -> Registration:
+def _searched(
+    windows: list[Pair], search: float, per_band: bool, size: tuple[int, int] | None, each: Callable[..., Iterable]
+) -> Registration:
     prepared = [w for w in each(lambda pair: _Window(pair, search), windows) if w.usable]
     if not prepared:
         return Registration()
@@ -216,20 +234,29 @@ def _searched(windows: list[Pair], search: float, per_band: bool, each: Callable
     result = replace(_consensus(prepared, start, search, each), r2_before=nominal)
     if result.r2_after < nominal - 1e-3:
         result = replace(result, confidence=0.0)
-    if not (per_band and result.confident):
-        return result
-    best = [prepared[k] for k in np.argsort(-weight)[:BAND_WINDOWS]]
-    moves = displacements([(w.images, w.seen) for w in best], prepared[0].ratio)
+    if per_band and result.confident:
+        best = [prepared[k] for k in np.argsort(-weight)[:BAND_WINDOWS]]
+        result = _gathered(prepared, best, result, search, each)
+    return result if size is None else _locally(prepared, result, size, each)
+
+
+def _gathered(
+    windows: list[_Window], best: list[_Window], result: Registration, search: float, each: Callable[..., Iterable]
+) -> Registration:
+    """The same, where bands lie apart with the offset of each; the windows then have them together."""
+    moves = displacements([(w.images, w.seen) for w in best], windows[0].ratio)
     if not moves.any():
         return result
-    for w in prepared:
+    moves = moves - moves.mean(axis=0)
+    for w in windows:
         w.gather(moves)
-    gathered, mean = _consensus(prepared, np.array(result.shift), search, each), moves.mean(axis=0)
+    gathered = _consensus(windows, np.array(result.shift), search, each)
     if not gathered.confident:
+        for w in windows:
+            w.use(w.images)
         return result
-    shift = (gathered.shift[0] + float(mean[0]), gathered.shift[1] + float(mean[1]))
-    beyond = tuple((float(y), float(x)) for y, x in moves - mean)
-    return replace(gathered, shift=shift, band_shifts=beyond, r2_before=nominal)
+    beyond = tuple((float(y), float(x)) for y, x in moves)
+    return replace(gathered, band_shifts=beyond, r2_before=result.r2_before)
 
 
 def _coarsely(windows: list[_Window], search: float, each: Callable[..., Iterable]) -> tuple[np.ndarray, np.ndarray]:
@@ -254,11 +281,7 @@ def _consensus(windows: list[_Window], start: np.ndarray, search: float, each: C
 
     Where PAN and bands are similar, `DOUBT` to the power of the number of windows is left that they agree by chance.
     """
-    while len(windows) < PARTS:
-        parts = [part for w in windows for part in w.quarters()]
-        if len(parts) == len(windows):
-            break
-        windows = parts
+    windows = _cut(windows, PARTS, SMALLEST)
     refined = list(each(lambda w: w.refine(start), windows))
     places = [start if offset is None else offset for offset in refined]
     weights = np.array([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in zip(windows, places)])
@@ -278,6 +301,71 @@ def _consensus(windows: list[_Window], start: np.ndarray, search: float, each: C
     confidence = agree * sure * min(1.0, common / 0.6) if np.abs(shift).max() <= search + 0.5 else 0.0
     scatter = float(_weighted_median(apart[:, None], weights[kept])[0])
     return Registration((float(shift[0]), float(shift[1])), confidence, float("nan"), after, (), len(windows), scatter)
+
+
+def _cut(windows: list[_Window], count: int, smallest: int) -> list[_Window]:
+    """The windows in quarters, and these in quarters, until there are so many or sides would be too short."""
+    while len(windows) < count:
+        parts = [part for w in windows for part in w.quarters(smallest)]
+        if len(parts) == len(windows):
+            break
+        windows = parts
+    return windows
+
+
+def _locally(windows: list[_Window], result: Registration, size: tuple[int, int], each: Callable) -> Registration:
+    """The same, with a field where that explains windows which it was not fitted to better than one offset does.
+
+    Windows are left out one by one; a polynomial has to explain PAYS of what one of a lower order, at first the common
+    offset, leaves unexplained of PAN there.
+    """
+    windows = _cut(windows, LOCAL, NARROWEST)
+    start = np.array(result.shift)
+    refined = list(each(lambda w: w.refine(start), windows))
+    kept = [(w, offset) for w, offset in zip(windows, refined) if offset is not None]
+    if not kept:
+        return result
+    windows, offsets = [w for w, _ in kept], np.array([offset for _, offset in kept])
+    places, every = np.stack([w.place for w in windows]), np.arange(len(windows))
+    weights = np.array([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in kept])
+    if weights.sum() <= 0:
+        return result
+
+    def unexplained(order: int) -> float:
+        """Of PAN, in windows that the polynomial was not fitted to."""
+        left = 0.0
+        for k, window in enumerate(windows):
+            others = every[every != k]
+            solution = fitted(order, places[others], offsets[others], weights[others], size)
+            there = (polynomial(order, places[k : k + 1], size) @ solution)[0]
+            left += weights[k] * (1 - window.r2(window.pan(there)))
+        return left
+
+    best, left = 0, unexplained(0)
+    for order in ORDERS:
+        if len(windows) < (order + 1) * (order + 2):
+            break
+        further = unexplained(order)
+        if further < (1 - PAYS) * left:
+            best, left = order, further
+    if not best:
+        return result
+    solution = fitted(best, places, offsets, weights, size)
+    apart = np.abs(polynomial(best, places, size) @ solution - offsets).max(axis=1)
+    agree = float((apart < AGREE) @ weights / weights.sum()) * (1 - DOUBT ** int((apart < AGREE).sum() / (best + 1)))
+    fits = [w.r2(w.pan(o)) for w, o in zip(windows, polynomial(best, places, size) @ solution)]
+    common = float(np.average([w.beyond_chance(fit) for w, fit in zip(windows, fits)], weights=weights))
+    field = of_polynomial(best, solution, size)
+    shift = field.nodes.mean(axis=(1, 2))
+    return replace(
+        result,
+        shift=(float(shift[0]), float(shift[1])),
+        confidence=agree * min(1.0, common / 0.6),
+        r2_after=float(np.average(fits, weights=weights)),
+        windows=len(windows),
+        scatter=float(_weighted_median(apart[:, None], weights)[0]),
+        field=replace(field, nodes=field.nodes - shift[:, None, None]),
+    )
 
 
 def _structure(image: np.ndarray, valid: np.ndarray, size: list[float]) -> np.ndarray:

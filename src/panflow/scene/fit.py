@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, Self
@@ -54,7 +54,8 @@ class Fit:
     ) -> Self:
         bands = tuple(band.name for band in windows.sensor.bands)
         scene = windows.sensor.name, bands, windows.ratio, windows.toolbox
-        return cls(__version__, Path(method).name, *scene, offset, corrected, mtf, fitted.state)
+        common = replace(offset, field=None)  # what varies with the place is of this scene alone
+        return cls(__version__, Path(method).name, *scene, common, corrected, mtf, fitted.state)
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

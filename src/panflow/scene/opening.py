@@ -103,13 +103,15 @@ def opened_together(
         if fit and asked.mtf not in ("auto", "raised"):
             raise InputError(f"mtf {asked.mtf!r} with a fit: expected auto, as the fit rests on its own MTF")
         warnings: list[str] = []
-        if fit and asked.register == "auto":
+        if fit and asked.register in ("auto", "global"):
             offset, corrected = fit.offset, fit.corrected
         else:
             offset, corrected, warnings = _registered(asked.register, sample)
         if corrected:
             for source in sources:
                 source.phase = offset.phases(source.phase)
+                if offset.field:
+                    source.straighten(offset.field)
         gains = fit.mtf if fit else _gains(asked, sources, offset, sample, uses_mtf)
         for source in sources:
             source.sensor = gains.applied(source.sensor)
@@ -136,6 +138,8 @@ class _Sample:
 
     def __init__(self, regions: Sequence[tuple[Source, Core]], jobs: int | None):
         self.jobs = jobs or available()
+        alone = len(regions) == 1 and not regions[0][0].toolbox
+        self.size = regions[0][0].size if alone else None  # over which an offset may vary; over several it is one
         self.places: list[tuple[Source, Core]] = []
         for source, (top, bottom, left, right) in regions:
             size = bottom - top, right - left
@@ -157,12 +161,13 @@ class _Sample:
 
 
 def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
-    """The offset, measured as asked ("auto", "auto:PIXELS", "off") or taken as given ((dy, dx) PAN pixels); whether it
-    is to be corrected; warnings."""
+    """The offset, measured as asked ("auto" or "global", with ":PIXELS" or without, or "off") or taken as given ((dy,
+    dx) PAN pixels); whether it is to be corrected; warnings."""
     word, _, reach = how.partition(":") if isinstance(how, str) else ("", "", "")
-    if word != "auto" and how != "off":
+    if word not in ("auto", "global") and how != "off":
         return Registration(_pixels(how)), True, []
-    offset = register(sample.pairs, search=_reach(reach) if reach else SEARCH, each=sample.each)
+    size = sample.size if word == "auto" else None
+    offset = register(sample.pairs, search=_reach(how, reach) if reach else SEARCH, size=size, each=sample.each)
     large = max(map(abs, offset.shift)) > 0.5
     if how != "off" and offset.confident:
         return offset, True, []
@@ -178,14 +183,14 @@ def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, lis
     return offset, False, []
 
 
-def _reach(text: str) -> float:
+def _reach(how: str | YX, text: str) -> float:
     """PAN pixels to search, of "auto:PIXELS"."""
     try:
         value = float(text)
     except ValueError:
         value = nan
     if not 1 <= value <= WIDEST:
-        raise InputError(f"register auto:{text}: expected 1 to {WIDEST} PAN pixels to search")
+        raise InputError(f"register {how}: expected 1 to {WIDEST} PAN pixels to search")
     return value
 
 
@@ -197,6 +202,7 @@ def _pixels(given: str | YX) -> YX:
         dy = dx = float("nan")
     if not max(abs(dy), abs(dx)) <= FARTHEST:
         raise InputError(
-            f"register {given!r} is unknown: expected auto, auto:PIXELS, off, or DY,DX of at most {FARTHEST} PAN pixels"
+            f"register {given!r} is unknown: expected auto, global, auto:PIXELS, off, or DY,DX of at most {FARTHEST} "
+            "PAN pixels"
         )
     return dy, dx

@@ -12,7 +12,8 @@ from panflow.ops.mtf import MTF
 @dataclass
 class Report:
     """Numbers of one run. shift_pixels: rows, columns, in PAN pixels, MS against its georeferencing; shift_windows: in
-    which it was measured, shift_scatter: median distance of theirs from it, in PAN pixels; evaluations:
+    which it was measured, shift_scatter: median distance of theirs from it, in PAN pixels; shift_varies: PAN
+    pixels by which the offset that was corrected differs from it at most, by place; evaluations:
     of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at
     MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor", "given",
     "recorded" by `degrade`, or "unused" by the method; mtf_confidence: of the estimate, whether it was used or not;
@@ -36,6 +37,7 @@ class Report:
     peak_mib: float
     shift_windows: int = 0
     shift_scatter: float = float("nan")
+    shift_varies: float = 0.0
     sensor_reason: str = ""
     evaluations: int = 0
     mtf_gains: list[float] = field(default_factory=list)
@@ -64,7 +66,8 @@ class Report:
         before, after = self.fit_r2
         among = f" of {self.shift_windows} windows, scatter {self.shift_scatter:.2f}" if self.shift_windows > 1 else ""
         sure = f"confidence {self.shift_confidence:.2f}{among}" if before == before else "as given"
-        shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns), {applied}; {sure}"
+        varies = f", with the place by up to {self.shift_varies:.2f} more or less" if self.shift_varies else ""
+        shift = f"{y:+.2f}, {x:+.2f} PAN pixels (rows, columns){varies}, {applied}; {sure}"
         fit = f"{before:.3f} as georeferenced, {after:.3f} at the measured offset"
         gains = MTF(tuple(self.mtf_gains), self.mtf_source, self.mtf_confidence) if self.mtf_gains else ""
         moved = [f"{n + 1}: {b[0]:+.2f}, {b[1]:+.2f}" for n, b in enumerate(self.band_shifts) if b != (0.0, 0.0)]

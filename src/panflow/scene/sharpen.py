@@ -213,6 +213,7 @@ def _sharpened(
                 shift_confidence=ready.offset.confidence,
                 shift_windows=ready.offset.windows,
                 shift_scatter=ready.offset.scatter,
+                shift_varies=ready.offset.field.largest if ready.corrected and ready.offset.field else 0.0,
                 fit_r2=(ready.offset.r2_before, ready.offset.r2_after),
                 band_shifts=list(ready.offset.band_shifts) if ready.corrected else [],
                 clipped_pixels=clipped,

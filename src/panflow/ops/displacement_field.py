@@ -1,0 +1,128 @@
+"""Where the offset of MS against PAN is another from place to place: MS resampled to where one offset holds.
+
+Only MS's sampling positions move, PAN stays as it is. All in NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from panflow.ops.window import Core, grown
+from panflow.types import YX
+
+LOBES = 3  # of the Lanczos filter by which MS is resampled
+FINE = 1024  # parts of an MS pixel to which positions are rounded, so that windows of a scene are exact
+
+Read = Callable[[Core], tuple[np.ndarray, np.ndarray | None]]
+
+
+@dataclass(frozen=True)
+class DisplacementField:
+    """nodes [2, n, m]: offsets of MS (rows, columns) beyond the one of its phase, in PAN pixels, at nodes spread evenly
+    from the centre of PAN's first pixel to that of its last; size: of PAN. Bilinear between nodes."""
+
+    nodes: np.ndarray
+    size: tuple[int, int]
+
+    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """[2, rows, columns] at positions on the PAN grid; beyond its border as at the border."""
+        down, across = (
+            _hats(position, length, count)
+            for position, length, count in zip((rows, columns), self.size, self.nodes.shape[1:])
+        )
+        return down @ self.nodes @ across.T
+
+    @property
+    def largest(self) -> float:
+        """PAN pixels, in rows or columns."""
+        return float(np.abs(self.nodes).max())
+
+
+def _hats(position: np.ndarray, length: int, count: int) -> np.ndarray:
+    """Weights [positions, count] of nodes for linear interpolation."""
+    at = np.clip(position / max(length - 1, 1), 0, 1) * (count - 1)
+    return np.clip(1 - np.abs(at[:, None] - np.arange(count)), 0, None)
+
+
+def polynomial(order: int, places: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Terms [n, k] up to an order, of places [n, 2] on the PAN grid, which is brought to -1 .. 1."""
+    y, x = (2 * places[:, axis] / max(size[axis] - 1, 1) - 1 for axis in (0, 1))
+    return np.stack([y**i * x**j for i in range(order + 1) for j in range(order + 1 - i)], axis=1)
+
+
+def fitted(order: int, places: np.ndarray, offsets: np.ndarray, weights: np.ndarray, size: tuple[int, int]) -> Any:
+    """Coefficients [k, 2] of the polynomial through offsets [n, 2] at places [n, 2] in PAN pixels; places that are off
+    by more than a quarter pixel count less (Huber's weights)."""
+    terms = polynomial(order, places, size)
+    solution = np.zeros((terms.shape[1], 2))
+    share = np.ones(len(places))
+    for _ in range(6):
+        root = np.sqrt(weights * share)[:, None]
+        solution = np.linalg.lstsq(root * terms, root * offsets, rcond=None)[0]
+        off = np.abs(terms @ solution - offsets).max(axis=1)
+        share = np.minimum(1, 0.25 / np.maximum(off, 1e-9))
+    return solution
+
+
+def of_polynomial(order: int, solution: np.ndarray, size: tuple[int, int], nodes: int = 33) -> DisplacementField:
+    """The same at nodes."""
+    rows, columns = (np.linspace(0, n - 1, nodes) for n in size)
+    places = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+    values = polynomial(order, places, size) @ solution
+    return DisplacementField(values.T.reshape(2, nodes, nodes), size)
+
+
+def straightened(ms: Read, field: DisplacementField, ratio: YX, phase: YX, ms_size: tuple[int, int]) -> Read:
+    """MS as `ms` reads it, resampled to where the offset of its phase holds everywhere.
+
+    An MS pixel centred at p by its phase lies at p + field(p), so what belongs at p is field(p) / ratio MS pixels
+    further up and left. A pixel is valid where most of what it is made of is.
+    """
+    reach = LOBES + ceil(field.largest / min(ratio))
+
+    def read(core: Core) -> tuple[np.ndarray, np.ndarray | None]:
+        outer = grown(core, reach, ms_size)
+        image, valid = ms(outer)
+        rows, columns = np.arange(core[0], core[1]), np.arange(core[2], core[3])
+        moved = field.at(*(p + n * r for p, n, r in zip(phase, (rows, columns), ratio)))
+        y = _rounded(rows[:, None] - moved[0] / ratio[0]) - outer[0]
+        x = _rounded(columns[None, :] - moved[1] / ratio[1]) - outer[2]
+        return _resampled(image, valid, y, x)
+
+    return read
+
+
+def _rounded(position: np.ndarray) -> np.ndarray:
+    return np.round(position * FINE) / FINE
+
+
+def _resampled(
+    image: np.ndarray, valid: np.ndarray | None, y: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The image [C, h, w] at positions [H, W], by Lanczos' filter over its valid pixels; ends are replicated."""
+    top, left = np.floor(y).astype(int), np.floor(x).astype(int)
+    total = np.zeros((len(image), *y.shape))
+    sums, there = np.zeros(y.shape), np.zeros(y.shape)
+    taps = range(1 - LOBES, LOBES + 1)
+    across = [(np.clip(left + k, 0, image.shape[2] - 1), _lanczos(left + k - x)) for k in taps]
+    for k in taps:
+        row, down = np.clip(top + k, 0, image.shape[1] - 1), _lanczos(top + k - y)
+        for column, weight in across:
+            share = down * weight
+            sums += share
+            if valid is not None:
+                share = share * valid[row, column]
+            there += share
+            total += share * np.where(share == 0, 0, image[:, row, column])
+    known = there > 0.5 * sums
+    result = (total / np.where(known, there, 1)).astype(image.dtype)
+    return result, None if valid is None else known
+
+
+def _lanczos(distance: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(distance) < LOBES, np.sinc(distance) * np.sinc(distance / LOBES), 0.0)
