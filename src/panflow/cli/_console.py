@@ -1,4 +1,4 @@
-"""What commands share on the console: a progress bar over stages, and a table of a run's report."""
+"""What commands share on the console: progress over stages, and a table of a run's report."""
 
 from __future__ import annotations
 
@@ -6,21 +6,69 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Protocol
 
 import click
 
-from panflow.scene.engine import Progress
+from panflow import __version__
 from panflow.scene.report import Report
 
-STAGES = {"fit": "learning the scene", "sharpen": "sharpening", "finish": "finishing the file"}
+PROTOCOL = 1  # of --progress json and names --json; higher where a program that reads them would have to change
+STAGES = {
+    "fit": "learning the scene",
+    "sharpen": "sharpening",
+    "finish": "finishing the file",
+    "scenes": "sharpening scenes",
+}
+UNITS = {"scenes": "scenes", "compare": "methods", "write": "files", "finish": "files"}
+# Of a run's time, as it usually is, the shares at which a stage begins and ends
+SPANS = {"fit": (0.1, 0.2), "sharpen": (0.2, 0.9), "finish": (0.9, 1.0), "reduce": (0.1, 0.8), "write": (0.8, 1.0)}
+
+
+class Update(Protocol):
+    """What hears of progress: done of total blocks (methods, files, scenes) of a stage, and how many of them failed."""
+
+    def __call__(self, stage: str, done: int, total: int, failed: int = 0) -> None: ...
 
 
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress | None]:
-    """A callback (stage, done, total) that draws a bar with rate and time left on stderr; None where quiet."""
-    if quiet:
+def progress_of(how: str, hidden: bool) -> Iterator[Update | None]:
+    """A callback that writes progress to stderr as --progress asks; None where nothing is to be seen.
+
+    hidden: whether --quiet or --json were given, which hide the bar but not lines of JSON.
+    """
+    if how == "json":
+        yield _lines()
+    elif hidden or how == "none":
         yield None
-        return
+    else:
+        with _bar() as update:
+            yield update
+
+
+def _lines() -> Update:
+    """A line of JSON whenever another whole percent of a stage is done."""
+    sent: dict[str, int] = {}
+
+    def update(stage: str, done: int, total: int, failed: int = 0) -> None:
+        percent = 100 * done // max(total, 1)
+        if percent > sent.get(stage, -1):
+            sent[stage] = percent
+            first, last = SPANS.get(stage, (0.0, 1.0))
+            share = first + (last - first) * done / max(total, 1)
+            _line(stage=stage, done=done, total=total, failed=failed, share=round(share, 3))
+
+    _line(panflow=__version__, protocol=PROTOCOL, command=click.get_current_context().info_name)
+    return update
+
+
+def _line(**event: object) -> None:
+    click.echo(json.dumps(event), err=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Update]:
+    """A bar a stage, with rate and time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -30,12 +78,13 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
     with Bar(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         tasks: dict[str, tuple[TaskID, float]] = {}
 
-        def update(stage: str, done: int, total: int) -> None:
+        def update(stage: str, done: int, total: int, failed: int = 0) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(STAGES.get(stage, stage), total=total, rate=""), perf_counter()
             task, since = tasks[stage]
-            rate = f"{done / max(perf_counter() - since, 1e-3):.1f} blocks/s" if done else ""
-            bar.update(task, completed=done, total=total, rate=rate)
+            rate = f"{done / max(perf_counter() - since, 1e-3):.1f} {UNITS.get(stage, 'blocks')}/s" if done else ""
+            text = STAGES.get(stage, stage) + (f", {failed} failed" if failed else "")
+            bar.update(task, completed=done, total=total, rate=rate, description=text)
 
         yield update
 

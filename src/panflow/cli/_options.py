@@ -51,6 +51,15 @@ def scene(command: F) -> F:
     return command
 
 
+progress = click.option(
+    "--progress",
+    type=click.Choice(("bar", "json", "none")),
+    default="bar",
+    show_default=True,
+    help="On stderr: a bar for people, lines of JSON for programs (docs/use/programs.md), or nothing.",
+)
+
+
 arithmetic = click.option(
     "--arithmetic",
     type=click.Choice(("standard", "toolbox")),

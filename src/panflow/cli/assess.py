@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from panflow.cli._options import arithmetic, mib, names, scene
+from panflow.cli._options import arithmetic, mib, names, progress, scene
 from panflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,16 +34,17 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace the CSV file and the maps where they exist.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Up to which a scene is computed whole.  [default: 4GiB]")
+@progress
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
-def command(files, ms, indices, csv_file, max_memory, overwrite, quiet, as_json, **options) -> None:
+def command(files, ms, indices, csv_file, max_memory, overwrite, progress, quiet, as_json, **options) -> None:
     """Judge FUSED, a sharpened file of any tool: without reference by PAN and MS, with one by the reference.
 
     FUSED comes first, and lies on the pixels of PAN (or of the reference). Besides the indices, with their 95 %
     intervals, it tells how far the result, seen by the MS sensor, is from MS, how NDVI and NDWI have moved, and which
     pixels are clipped or missing.
     """
-    from panflow.cli._console import progress_bar
+    from panflow.cli._console import progress_of
     from panflow.files.output import several
     from panflow.scene.assess import assess_file
 
@@ -54,7 +55,7 @@ def command(files, ms, indices, csv_file, max_memory, overwrite, quiet, as_json,
     tables = [csv_file] if csv_file else []
     with (
         several(tables, inputs=inputs, overwrite=overwrite, result=True) as outputs,
-        progress_bar(quiet or as_json) as progress,
+        progress_of(progress, quiet or as_json) as update,
     ):
         report = assess_file(
             fused,
@@ -62,7 +63,7 @@ def command(files, ms, indices, csv_file, max_memory, overwrite, quiet, as_json,
             indices=indices[0] if len(indices) == 1 else list(indices) or None,  # one may be a set
             max_memory=mib(max_memory),
             overwrite=overwrite,
-            progress=progress,
+            progress=update,
             **options,
         )
         table = _table(report)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from panflow.cli import sharpen
-from panflow.cli._options import mib
+from panflow.cli._options import mib, progress
 from panflow.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from panflow.archive.rows import Row
 
 EXECUTORS = ("processes", "dask", "slurm")
-APART = ("files", "jobs", "overwrite", "quiet", "as_json")  # options of `sharpen` that mean something else in a batch
+# Options of `sharpen` that mean something else in a batch
+APART = ("files", "jobs", "overwrite", "progress", "quiet", "as_json")
 SHARED = [option for option in sharpen.command.params if isinstance(option, click.Option) and option.name not in APART]
 FAILED = 5  # exit code of a batch some of whose rows have failed
 
@@ -48,6 +49,7 @@ def _with_options(command: click.Command) -> click.Command:
 @click.option("--quicklooks", is_flag=True, help="Also write OUTDIR/ID.png of every scene, before and after.")
 @click.option("--overwrite", is_flag=True, help="Do every row anew, and replace results that are there.")
 @click.option("--dry-run", is_flag=True, help="Print what would run and what finds no partner; write nothing.")
+@progress
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print every ended row as a line of JSON.")
 def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, part, limit, retry, **options) -> None:
@@ -62,8 +64,8 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     from panflow.archive.rows import rows
     from panflow.ops.cores import available
 
-    quicklooks, overwrite, dry_run, quiet, as_json = (
-        options.pop(name) for name in ("quicklooks", "overwrite", "dry_run", "quiet", "as_json")
+    quicklooks, overwrite, dry_run, progress, quiet, as_json = (
+        options.pop(name) for name in ("quicklooks", "overwrite", "dry_run", "progress", "quiet", "as_json")
     )
     listed, alone = rows(source, outdir)
     common = _options(options)
@@ -90,8 +92,8 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     todo = run.pending(share, journal, overwrite)[:limit]
     if alone and not quiet:
         click.echo(f"note: {len(alone)} files find no partner ({alone[0]} first): --dry-run lists them", err=True)
-    with _progress(quiet or as_json, as_json) as progress:
-        entries = run.run(todo, journal, _executor(executor, workers, scheduler), retry, progress) if todo else []
+    with _progress(progress, quiet, as_json) as update:
+        entries = run.run(todo, journal, _executor(executor, workers, scheduler), retry, update) if todo else []
     last = journal.last()
     failed = [last[row.id] for row, _ in share if row.id in last and last[row.id].state != "done"]
     if not quiet and not as_json:
@@ -172,29 +174,19 @@ def _table(tasks: list, journal: Any, overwrite: bool, alone: list[str]) -> None
 
 
 @contextmanager
-def _progress(hidden: bool, as_json: bool) -> Iterator[Any]:
-    """A bar of scenes for people, or a line of JSON a scene for programs."""
+def _progress(how: str, quiet: bool, as_json: bool) -> Iterator[Any]:
+    """A callback (entry, done, total): scenes on stderr as --progress asks, ended rows as JSON on stdout."""
+    from panflow.cli._console import progress_of
 
-    def line(entry: Entry | None, done: int, total: int) -> None:
-        if entry:
-            click.echo(json.dumps(asdict(entry)))
-
-    if hidden:
-        yield line if as_json else None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sharpening scenes", total=None)
+    with progress_of(how, quiet or as_json) as update:
         failed = 0
 
-        def update(entry: Entry | None, done: int, total: int) -> None:
+        def ended(entry: Entry | None, done: int, total: int) -> None:
             nonlocal failed
             failed += bool(entry and entry.state != "done")
-            text = "sharpening scenes" + (f", {failed} failed" if failed else "")
-            bar.update(task, completed=done, total=total, description=text)
+            if as_json and entry:
+                click.echo(json.dumps(asdict(entry)))
+            if update:
+                update("scenes", done, total, failed)
 
-        yield update
+        yield ended

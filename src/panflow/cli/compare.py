@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from panflow.cli._options import names, scene
+from panflow.cli._options import names, progress, scene
 from panflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace the CSV file and the sheets where they exist.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+@progress
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
-def command(files, methods, csv_file, overwrite, markdown, as_json, quiet, **options) -> None:
+def command(files, methods, csv_file, overwrite, markdown, as_json, progress, quiet, **options) -> None:
     """Run methods on the least, the median and the most textured crop of a scene.
 
     At full resolution they are judged without reference (D_lambda_K, D_s, HQNR, D_rho), and by Wald's protocol, on
@@ -42,7 +43,7 @@ def command(files, methods, csv_file, overwrite, markdown, as_json, quiet, **opt
     every column is marked.
     """
     from panflow import registry
-    from panflow.cli._console import progress_bar
+    from panflow.cli._console import progress_of
     from panflow.files.output import several
     from panflow.scene.compare import compare_files
 
@@ -52,14 +53,14 @@ def command(files, methods, csv_file, overwrite, markdown, as_json, quiet, **opt
     tables = [csv_file] if csv_file else []
     with (
         several(tables, inputs=files, overwrite=overwrite, result=True) as outputs,
-        progress_bar(quiet or as_json) as progress,
+        progress_of(progress, quiet or as_json) as update,
     ):
         comparison = compare_files(
             pan,
             ms,
             list(methods or registry.names("methods")),
             overwrite=overwrite,
-            progress=progress,
+            progress=update,
             **options,
         )
         table = _table(comparison)

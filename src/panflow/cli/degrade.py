@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from panflow.cli._options import arithmetic, scene
+from panflow.cli._options import arithmetic, progress, scene
 from panflow.errors import InputError
 
 
@@ -16,29 +16,34 @@ from panflow.errors import InputError
 @scene
 @arithmetic
 @click.option("--overwrite", is_flag=True, help="Replace the files where they exist.")
+@progress
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object.")
-def command(files, as_json, **options) -> None:
+def command(files, progress, quiet, as_json, **options) -> None:
     """Write pan.tif, ms.tif and reference.tif into OUTDIR: the pair at the resolution of MS, and MS as its truth.
 
     ms.tif records the MTF gains and the phase that it was made with, which `--mtf auto` takes in place of an estimate.
     Sharpen the two and judge the result with `panflow assess FUSED --reference OUTDIR/reference.tif`.
     """
+    from panflow.cli._console import progress_of
     from panflow.ops.mtf import MTF
     from panflow.scene.degrade import degrade_file
 
     if len(files) < 3:
         raise InputError("expected PAN, MS and OUTDIR")
     pan, *ms, folder = files
-    reduced = degrade_file(pan, ms, folder, **options)
+    with progress_of(progress, quiet or as_json) as update:
+        reduced = degrade_file(pan, ms, folder, progress=update, **options)
     if as_json:
         click.echo(json.dumps(asdict(reduced)))
         return
-    (h, w), (y, x) = reduced.size, reduced.phase
-    click.echo(
-        f"{folder}: {', '.join(f'{name}.tif' for name in reduced.files)} ({h} x {w} PAN pixels, {reduced.sensor})"
-    )
-    click.echo(f"ratio {reduced.ratio[0]:.4g} x {reduced.ratio[1]:.4g}, phase {y:.2f}, {x:.2f} PAN pixels")
-    sure = float("nan") if reduced.mtf_confidence is None else reduced.mtf_confidence
-    click.echo(f"MTF gains {MTF(tuple(reduced.mtf_gains), reduced.mtf_source, sure)}")
+    if not quiet:
+        (h, w), (y, x) = reduced.size, reduced.phase
+        click.echo(
+            f"{folder}: {', '.join(f'{name}.tif' for name in reduced.files)} ({h} x {w} PAN pixels, {reduced.sensor})"
+        )
+        click.echo(f"ratio {reduced.ratio[0]:.4g} x {reduced.ratio[1]:.4g}, phase {y:.2f}, {x:.2f} PAN pixels")
+        sure = float("nan") if reduced.mtf_confidence is None else reduced.mtf_confidence
+        click.echo(f"MTF gains {MTF(tuple(reduced.mtf_gains), reduced.mtf_source, sure)}")
     for warning in reduced.warnings:
         click.echo(f"note: {warning}", err=True)

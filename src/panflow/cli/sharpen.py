@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from panflow.cli._options import arithmetic, mib, scene
+from panflow.cli._options import arithmetic, mib, progress, scene
 from panflow.errors import InputError
 from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="No result, and exit code 6, where it would have to be doubted.")
 @click.option("--hash-inputs", is_flag=True, help="Keep the SHA-256 of the input files in the result's tags.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
+@progress
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def command(
@@ -74,6 +75,7 @@ def command(
     overwrite,
     save_fit,
     quicklook,
+    progress,
     quiet,
     as_json,
     **options,
@@ -83,7 +85,7 @@ def command(
     MS is one multi-band file, several band files, or picks such as `scene.tif,band=3`. SCENE is a folder or
     metadata file of a product that panflow reads (Landsat, DIMAP, Maxar, GaoFen).
     """
-    from panflow.cli._console import progress_bar, show
+    from panflow.cli._console import progress_of, show
     from panflow.files.output import several
     from panflow.scene.sharpen import sharpen_file
 
@@ -92,7 +94,7 @@ def command(
     names = [out, *(name for name in (quicklook, save_fit) if name)]
     with (
         several(names, inputs=given.files, overwrite=overwrite, result=True) as outputs,
-        progress_bar(quiet or as_json) as progress,
+        progress_of(progress, quiet or as_json) as update,
     ):
         report = sharpen_file(
             given.pan,
@@ -103,7 +105,7 @@ def command(
             profile=Profile(dtype, format, compress, level, overviews),
             max_memory=mib(max_memory),
             save_fit=outputs[-1] if save_fit else None,
-            progress=progress,
+            progress=update,
             **options,
         )
         if quicklook:

@@ -21,6 +21,7 @@ from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.pairs import doubled
+from panflow.scene.engine import Progress, reported
 from panflow.scene.opening import opened
 from panflow.types import YX, Pair, Sensor
 
@@ -59,6 +60,7 @@ def degrade_file(
     arithmetic: str = "standard",
     mtf: MTFChoice = "auto",
     overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> Reduced:
     """Write pan.tif, ms.tif and reference.tif, float32 with nan for nodata, into a folder.
 
@@ -84,6 +86,8 @@ def degrade_file(
                 f"PAN has {source.size[0]} x {source.size[1]} pixels: expected at most {LIMIT / 1e6:.0f} million, "
                 "which are reduced in memory; cut a part of the scene (gdal_translate -projwin)"
             )
+        if progress:
+            progress("reduce", 0, 1)
         pair, (row, column) = _covered(source)
         try:
             reduced = wald(pair)
@@ -107,7 +111,8 @@ def degrade_file(
             "reference.tif": (reduced.reference, reduced.pan_valid, fine, source.names, {}, ()),
         }
         shared = {"PANFLOW_SENSOR": source.sensor.name, PROTOCOL: "reduced by Wald's protocol"}
-        for each, (image, valid, transform, bands, tags, of_bands) in zip(outputs, written.values()):
+        files = reported("write", zip(outputs, written.values()), len(NAMES), progress)
+        for each, (image, valid, transform, bands, tags, of_bands) in files:
             _write(each, image[0], valid, transform, grid.crs, bands, shared | tags, of_bands)
     warnings = [*ready.notes, *source.seen, *(note for each in outputs for note in each.notes)]
     gains = ready.mtf

@@ -231,6 +231,8 @@ def _sharpened(
                 warnings=[*ready.notes, *source.seen, *run.warnings, *doubts],
             )
             sink.finish(record.of_result(report))
+            if progress:
+                progress("finish", 1, 1)
     return replace(report, warnings=[*report.warnings, *output.notes])
 
 
