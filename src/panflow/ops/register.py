@@ -37,6 +37,7 @@ SMALLEST = 24  # MS pixels long
 ORDERS = 1, 2, 3, 4  # of polynomials that an offset may follow over a scene
 LOCAL = 24  # windows that are wanted to fit one, with sides of at least
 NARROWEST = 16  # MS pixels
+STILL = 0.1  # PAN pixels: where windows scatter by less around one offset, no field is looked for
 PAYS = 0.03  # of what the bands leave unexplained of PAN, in windows held out, that a field must explain
 DOUBT = 0.5  # that windows agree by chance, each that more agrees halves it
 PATCH = 20  # MS pixels of structure that count as one independent observation
@@ -237,7 +238,7 @@ def _searched(
     if per_band and result.confident:
         best = [prepared[k] for k in np.argsort(-weight)[:BAND_WINDOWS]]
         result = _gathered(prepared, best, result, search, each)
-    return result if size is None else _locally(prepared, result, size, each)
+    return result if size is None or result.scatter < STILL else _locally(prepared, result, size, each)
 
 
 def _gathered(
