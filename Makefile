@@ -1,35 +1,50 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+LIGHT = $(VENV)-light
+WEIGHTS = src/panflow/weights
 
-.PHONY: demo test test-slow test-faults lint clean
+.PHONY: demo test test-slow test-faults test-light lint weights clean
 
-$(BIN)/panflow: pyproject.toml
+$(VENV)/base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -e ".[dev,train,report]"
+	$(BIN)/pip install --quiet -e .
 	touch $@
 
-demo: $(BIN)/panflow  ## a synthetic scene, sharpened, with a picture of before and after
+$(VENV)/dev: $(VENV)/base
+	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/base  ## a synthetic scene, sharpened, with a picture of before and after
 	mkdir -p demo
 	$(BIN)/panflow synthesize demo --sensor worldview3 --size 1024 --overwrite
 	$(BIN)/panflow sharpen demo/pan.tif demo/ms.tif demo/sharp.tif --sensor worldview3 --quicklook demo/quicklook.png --overwrite
 	@echo "look at demo/quicklook.png"
 
-test: $(BIN)/panflow
+test: $(VENV)/dev
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(BIN)/panflow
+test-light:  ## the wheel in an environment of its own, without torch
+	rm -rf $(LIGHT)
+	$(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/pip install --quiet . pytest
+	$(LIGHT)/bin/python -m pytest tests/light
+
+test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest -m slow
 
-test-faults: $(BIN)/panflow  ## about ten minutes: every n-th file operation fails, and hundreds of mutated inputs
+test-faults: $(VENV)/dev  ## about ten minutes: every n-th file operation fails, and hundreds of mutated inputs
 	PANFLOW_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/faults
 
-lint: $(BIN)/panflow
+lint: $(VENV)/dev
 	$(BIN)/ruff check src tests
 	$(BIN)/mypy
 
+weights: $(VENV)/dev  ## the default's graph from its weights, after these have changed
+	$(BIN)/panflow export bandwise $(WEIGHTS)/bandwise.onnx --any-size --overwrite
+
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) $(LIGHT) demo build dist

@@ -30,7 +30,10 @@ def __getattr__(name: str):
         raise AttributeError(f"module 'panflow' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    from panflow.errors import needing
+
+    with needing(f"panflow.{name}"):
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,9 @@
 Every class also inherits the built-in that a user would catch, and carries the exit code of the command line.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PanflowError(Exception):
     """Anything that panflow refuses or cannot do."""
@@ -42,6 +45,28 @@ class OutputExists(OutputError, FileExistsError):
 
 class MissingExtra(PanflowError, ImportError):
     """An optional part of panflow is not installed."""
+
+
+EXTRAS = {"torch": "torch", "safetensors": "torch", "accelerate": "train", "h5py": "train", "tensorboard": "train"}
+EXTRAS |= {"matplotlib": "report", "numba": "fast", "onnx": "onnx", "openvino": "openvino", "distributed": "dask"}
+EXTRAS |= {"rioxarray": "xarray", "xarray": "xarray"}  # modules, and the extras that install them
+
+
+def missing_extra(error: BaseException, what: str = "this") -> MissingExtra | None:
+    """What to say where something could not be imported since an extra is not installed; None: it is another error."""
+    module = (getattr(error, "name", None) or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or module not in EXTRAS:
+        return None
+    return MissingExtra(f'{what} needs {module}, which is not installed: pip install "panflow[{EXTRAS[module]}]"')
+
+
+@contextmanager
+def needing(what: str) -> Iterator[None]:
+    """Around imports of what is in an extra. Raises MissingExtra, which says how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, what) or error from None
 
 
 class OutOfMemory(PanflowError, MemoryError):

@@ -10,6 +10,8 @@ from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, cast
 
+import numpy as np
+
 if TYPE_CHECKING:  # scenes are sharpened without torch
     from torch import Generator, Tensor
     from torch.nn import Module
@@ -180,6 +182,8 @@ class Network(Module):
     halo: int | None  # PAN pixels that it sees around a pixel, on every side; None: the whole image
     predicts: Literal["image", "residual"]
 
+    in_torch: bool = True  # whether it is a module of torch; else it takes and gives NumPy's arrays
+    digest: str  # of the weights of one that is not
     denoiser: bool = False  # whether it takes a state and a time
     estimates: Literal["clean", "noise"] | None = None  # what a denoiser of diffusion answers, which counts whole steps
     takes_estimate: bool = False  # whether it also takes an earlier estimate of the clean residual, `estimate`
@@ -194,8 +198,17 @@ class Network(Module):
         return self(*state, **inputs), []
 
 
-class Transform(Module):
-    """What happens to counts before a network sees them: `class Transform(types.Transform, nn.Module)`."""
+class Transform:
+    """What happens to counts before a network sees them, arrays of NumPy and torch alike."""
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """What a model's file keeps."""
+        return {}
+
+    def load_state_dict(self, tables: Mapping[str, Array]) -> None:
+        """Takes what `state_dict` gave. Raises ValueError for what cannot be its own."""
+        if tables:
+            raise ValueError(f"{', '.join(tables)}: expected no tables")
 
     def learn(self, pairs: Iterable[Pair]) -> Self:
         """Takes what comes from a training set, in place."""
@@ -206,30 +219,27 @@ class Transform(Module):
         return self
 
     @property
-    def tables(self) -> dict[str, Tensor]:
+    def tables(self) -> dict[str, np.ndarray]:
         """What `fit` has taken from a scene."""
-        return dict(self.named_buffers())
+        return {}
 
-    def with_tables(self, tables: Mapping[str, Tensor]) -> Self:
+    def with_tables(self, tables: Mapping[str, Array]) -> Self:
         """A copy with the tables of another one."""
-        fitted = deepcopy(self)
-        for name, table in tables.items():
-            setattr(fitted, name, table)
-        return fitted
+        return deepcopy(self)
 
-    def unit(self) -> Tensor:
+    def unit(self) -> np.ndarray:
         """Counts per unit of a network's residual answer, [B or 1, C or 1, 1, 1]."""
         raise NotImplementedError
 
-    def ms(self, x: Tensor) -> Tensor:
+    def ms(self, x: Array) -> Array:
         """Of counts [B, C, h, w]."""
         raise NotImplementedError
 
-    def pan(self, x: Tensor) -> Tensor:
+    def pan(self, x: Array) -> Array:
         """Of counts [B, 1, H, W]."""
         raise NotImplementedError
 
-    def inverse_ms(self, y: Tensor) -> Tensor:
+    def inverse_ms(self, y: Array) -> Array:
         """Back to counts, [B, C, H, W]."""
         raise NotImplementedError
 

@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from panflow import registry
-from panflow.errors import InputError, MissingInput
+from panflow.errors import InputError, MissingInput, needing
 from panflow.types import Sharpener
 
 DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/evidence/default.md)
@@ -18,7 +19,7 @@ def load(
     device: str = "auto",
     context: int | None = None,
     seed: int = 0,
-    runtime: str = "torch",
+    runtime: str | None = None,
     detail: str = "pan",
     adapt: float | None = None,
     adapter: str | Path | None = None,
@@ -31,23 +32,30 @@ def load(
     computes (several, "cuda:0,cuda:1", share the tiles of a scene; classical methods compute where their arrays are),
     `context` what a network that looks at the whole image sees around a tile (None: the whole image), `seed` that of
     the noise where a model starts from noise, `runtime` the inference backend of its network on a CPU (`panflow names
-    runtimes`), `detail` how sharp a model's answer is that can be asked for both: "pan", as PAN, or "ms", as the MS
-    sensor would give it on PAN's grid, which reduced resolution (Wald's protocol) rewards. A learned model is tuned to
-    the scene that it is fitted to where `adapt` gives the seconds for it (`learned.adapt`); `save_adapter` keeps the
-    weights that this changes in a file, and `adapter` takes them from one.
+    runtimes`; None: in float32, by torch, or by ONNX Runtime where torch is not installed), `detail` how sharp a
+    model's answer is that can be asked for both: "pan", as PAN, or "ms", as the MS sensor would give it on PAN's grid,
+    which reduced resolution (Wald's protocol) rewards. A learned model is tuned to the scene that it is fitted to where
+    `adapt` gives the seconds for it (`learned.adapt`); `save_adapter` keeps the weights that this changes in a file,
+    and `adapter` takes them from one.
     """
     registry.closest("detail", detail, ("pan", "ms"))
     name = str(name or DEFAULT)
     for each in str(device).split(","):
         if not re.fullmatch(DEVICES, each):
             raise InputError(f"device {each} cannot be used: expected auto, cpu, cuda or mps")
-    registry.closest("runtime", runtime, ("auto", *registry.names("runtimes")))
+    registry.closest("runtime", runtime or "auto", ("auto", *registry.names("runtimes")))
     if name.endswith(".safetensors"):
         if not Path(name).is_file():
             raise MissingInput(f"no model file {name}: expected a .safetensors file of `panflow train` or `import`")
         return _open_model(Path(name), device, context, seed, runtime, detail, adapt, adapter, save_adapter)
     if name in registry.names("models"):
         path = registry.path("models", name)
+        graph = path.with_suffix(".onnx")
+        adapted = adapt or adapter or save_adapter
+        if graph.is_file() and not adapted and device in ("auto", "cpu") and _by_graph(runtime):
+            from panflow.learned.graph import open_graph
+
+            return replace(open_graph(graph, seed=seed), context=context, detail=detail)
         return _open_model(path, device, context, seed, runtime, detail, adapt, adapter, save_adapter)
     if adapt or adapter or save_adapter:
         raise InputError(f"{name} has no weights to adapt to a scene: expected a learned model, as {DEFAULT}")
@@ -55,20 +63,27 @@ def load(
     return registry.get("methods", registry.closest("method", name, names)).Method(**options)
 
 
+def _by_graph(runtime: str | None) -> bool:
+    """Whether ONNX Runtime computes a model that comes as a graph: where it is asked for, or torch is not there."""
+    return runtime == "onnx" or (runtime in (None, "auto") and not find_spec("torch"))
+
+
 def _open_model(
     path: Path,
     device: str,
     context: int | None,
     seed: int,
-    runtime: str,
+    runtime: str | None,
     detail: str,
     adapt: float | None,
     adapter: str | Path | None,
     save_adapter: str | Path | None,
 ) -> Sharpener:
-    from panflow.learned.file import open_model
-    from panflow.learned.replicas import Replicas
+    with needing(f"the model {path.stem}" if runtime in (None, "auto") else f"the runtime {runtime}"):
+        from panflow.learned.file import open_model
+        from panflow.learned.replicas import Replicas
 
+    runtime = runtime or "torch"
     first, *others = str(device).split(",")
     model = replace(open_model(path, device=first, context=context, seed=seed), detail=detail)
     if adapter or adapt or save_adapter:

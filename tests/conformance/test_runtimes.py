@@ -110,7 +110,7 @@ def test_what_is_not_there_is_told(monkeypatch):
         zoo.load(device="cpu", runtime="onxx")
     monkeypatch.setattr(onnx, "find_spec", lambda name: None)
     with pytest.raises(MissingInput, match=r'pip install "panflow\[onnx\]"'):
-        zoo.load(device="cpu", runtime="onnx")
+        zoo.load("otfm", device="cpu", runtime="onnx")
 
 
 def test_auto_takes_bfloat16_only_where_it_is_computed(monkeypatch):

@@ -61,7 +61,7 @@ def test_blocks_are_halved_where_memory_does_not_suffice():
 
 def test_learned_tables_are_in_the_file(tmp_path, pair):
     model = made(BANDWISE, {"name": "unipan", "m": 50, "fit": "train"})
-    model.transform.learn(model._tensors(p) for p in [pair])
+    model.transform.learn(model._arrays(p) for p in [pair])
     save(model, tmp_path / "m.safetensors")
     dark = replace(pair, ms=pair.ms * 0.7, pan=pair.pan * 0.7)
     again = open_model(tmp_path / "m.safetensors").fit([dark])

@@ -110,19 +110,43 @@ def test_no_layer_is_of_nothing():
     assert ROW.keys() == {part_of(module) for module in MODULES} - {"__init__"}
 
 
+def imported_by(arguments: list[str], before: str = "", folder: Path | None = None) -> set[str]:
+    """What a command imports, by the names of packages."""
+    code = (
+        f"import sys\n{before}\nfrom panflow.cli import main\n"
+        f"sys.argv = ['panflow', *{arguments!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+EXTRAS = {"torch", "safetensors", "h5py", "tensorboard", "onnx", "openvino", "matplotlib", "numba", "xarray", "dask"}
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["names"], ["names", "methods"], ["sharpen", "--help"]], ids=" ".join
 )
 def test_listing_imports_no_torch(arguments):
-    code = (
-        "import sys\nfrom panflow.cli import main\n"
-        f"sys.argv = ['panflow', *{arguments!r}]\n"
-        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
-        "print('torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "False"
+    assert not imported_by(arguments) & {*EXTRAS, "onnxruntime"}
+
+
+WITHOUT_TORCH = (  # as importlib sees it where torch is not installed
+    "from importlib import util\nfind = util.find_spec\n"
+    "util.find_spec = lambda name, *rest: None if name == 'torch' else find(name, *rest)"
+)
+
+
+def test_the_default_imports_nothing_of_an_extra(tmp_path):
+    """In the base install and, where ONNX Runtime is asked for, with torch beside it."""
+    assert not imported_by(["synthesize", ".", "--size", "64"], folder=tmp_path) & EXTRAS
+    sharpen = ["sharpen", "pan.tif", "ms.tif", "out.tif", "--quiet", "--overwrite"]
+    for arguments, before in ((sharpen, WITHOUT_TORCH), ([*sharpen, "--runtime", "onnx"], "")):
+        modules = imported_by(arguments, before, tmp_path)
+        assert "onnxruntime" in modules and not modules & EXTRAS
+    assert not imported_by([*sharpen, "--method", "gsa"], folder=tmp_path) & {*EXTRAS, "onnxruntime"}
 
 
 def test_public_names_are_there():

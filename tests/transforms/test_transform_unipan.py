@@ -113,7 +113,7 @@ def test_nodata_is_left_out_and_stays():
     valid = torch.ones(1, 1, 18, 16, dtype=torch.bool)
     valid[..., 16:, :] = False
     masked = Transform(m=50).fit([make(ms, pan, ms_valid=valid)])
-    assert torch.equal(masked.table("ms"), plain.table("ms"))
+    assert np.array_equal(masked.table("ms"), plain.table("ms"))
     assert masked.pan(pan)[..., 64:, :].isnan().all()
     nothing = torch.zeros(1, 1, 18, 16, dtype=torch.bool)
     with pytest.raises(InputError, match="at least one valid pixel"):
@@ -125,15 +125,15 @@ def test_only_the_core_of_a_tile_counts():
     left = make(pair.ms[..., :12], pair.pan[..., :48], core=(0, 64, 0, 32))
     right = make(pair.ms[..., 4:], pair.pan[..., 16:], core=(0, 64, 16, 48))
     whole, tiled = Transform(m=50).fit([pair]), Transform(m=50).fit(iter([left, right]))
-    assert torch.equal(whole.table("ms"), tiled.table("ms"))
-    assert torch.equal(whole.table("pan"), tiled.table("pan"))
+    assert np.array_equal(whole.table("ms"), tiled.table("ms"))
+    assert np.array_equal(whole.table("pan"), tiled.table("pan"))
 
 
 def test_the_sample_is_seeded_and_of_the_size_asked():
     pair = counts(5)
     one, same, other = (Transform(n=300, m=20, seed=seed).fit([pair]).table("pan") for seed in (1, 1, 2))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
     gatherer = unipan.Quantiles(n=300, m=20, seed=1)
     for row in pair.pan[0, 0].numpy():
         gatherer.add(row[None])
@@ -158,8 +158,8 @@ def test_every_member_of_a_batch_has_its_own_map():
 
 def test_unit():
     pair = counts(7)
-    table = torch.quantile(pair.ms.flatten(2), torch.tensor([0.05, 0.95]), dim=-1)
-    assert torch.allclose(Transform().fit([pair]).unit().flatten(), (table[1] - table[0])[0], atol=1.0)
+    low, high = np.quantile(pair.ms.numpy(), (0.05, 0.95), axis=(0, 2, 3))
+    assert np.allclose(Transform().fit([pair]).unit().ravel(), high - low, atol=1.0)
     assert Transform(unit="bits").fit([pair]).unit().item() == 2047
 
 

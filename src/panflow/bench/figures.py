@@ -100,8 +100,6 @@ def _curves(plan: Plan, rows: Rows, root: Path, folder: Path) -> Iterator[tuple[
 
 def _samples(plan: Plan, root: Path) -> dict[str, dict[str, np.ndarray]]:
     """Pixels [n, C] of the first image of every set of data, as counts and through UniPAN fitted to it."""
-    import torch
-
     from panflow.transforms.unipan import Transform
 
     samples: dict[str, dict[str, np.ndarray]] = {state: {} for state in STATES}
@@ -110,7 +108,7 @@ def _samples(plan: Plan, root: Path) -> dict[str, dict[str, np.ndarray]]:
         for state, target in STATES.items():
             values = pair.ms
             if target:
-                values = Transform(target=target).fit([pair]).ms(torch.from_numpy(pair.ms)).numpy()
+                values = Transform(target=target).fit([pair]).ms(pair.ms)
             samples[state][data.name] = _drawn(values, pair, plan.seed)
     bands = min(pixels.shape[1] for pixels in samples["counts"].values())
     return {state: {name: p[:, :bands] for name, p in sets.items()} for state, sets in samples.items()}

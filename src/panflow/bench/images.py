@@ -9,7 +9,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from panflow import sensors
@@ -17,7 +16,7 @@ from panflow.bench.plan import PROTOCOLS, Data, Plan, essence
 from panflow.data import _tiles, geotiff, synthetic
 from panflow.data._tiles import Collection, Tiles
 from panflow.data.observed import Optics, observe
-from panflow.errors import InputError, MissingInput
+from panflow.errors import InputError, MissingInput, needing
 from panflow.files import output
 from panflow.ops.degrade import wald
 from panflow.ops.resample import sense
@@ -193,6 +192,8 @@ def write_ground(plan: Plan, root: Path, folder: Path) -> None:
         sets = [replace(data, protocols=("reduced",)) for data in plan.ground if data.name == name]
         pairs = [_at_half(image.make()) for data in sets for image in load(data, root, plan.seed + UNSEEN)]
         data = BytesIO()
+        with needing("the plan's ground"):
+            import h5py
         with h5py.File(data, "w") as file:
             planes = {"pan": [p.pan for p in pairs], "ms": [p.ms for p in pairs], "gt": [p.reference for p in pairs]}
             for key, images in planes.items():

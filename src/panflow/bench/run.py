@@ -169,10 +169,11 @@ def _environment(sharpener: Any, evaluations: int) -> dict[str, Any]:
         "machine": platform.machine(),
     }
     if evaluations:
+        environment["device"] = str(sharpener.device or "cpu, by ONNX Runtime")
+    if evaluations and sharpener.device:
         import torch
 
         environment["torch"] = torch.__version__
-        environment["device"] = str(sharpener.device)
         environment["threads"] = torch.get_num_threads()
     return environment
 

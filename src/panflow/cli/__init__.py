@@ -18,7 +18,7 @@ from typing import NoReturn
 import click
 
 from panflow import __version__
-from panflow.errors import OutOfMemory, OutputError, PanflowError, is_out_of_memory
+from panflow.errors import OutOfMemory, OutputError, PanflowError, is_out_of_memory, missing_extra
 from panflow.ops.memory import keep_freed
 
 ISSUES = "https://github.com/panflow/panflow/issues"
@@ -89,6 +89,7 @@ def _sentence(error: BaseException, arguments: list[str]) -> tuple[str, int]:
     """What is said of an error, and the exit code."""
     if not isinstance(error, PanflowError) and is_out_of_memory(error):
         error = OutOfMemory(f"there is not enough memory: {SPARE.get(''.join(arguments[:1]), SPARE[''])}")
+    error = missing_extra(error, f"panflow {arguments[0] if arguments else ''}") or error
     if isinstance(error, PanflowError):
         return str(error), error.exit_code
     if isinstance(error, OSError) and error.errno in SYSTEM:

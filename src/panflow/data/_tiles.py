@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from panflow import registry, sensors
 from panflow.errors import InputError
@@ -53,6 +52,7 @@ class Tiles:
 
     def pair(self, members: Sequence[int]) -> Pair:
         """Some tiles as one pair, float32 tensors."""
+        import torch
 
         def stack(images: Sequence[Any], chosen: Any) -> Array:
             return torch.from_numpy(np.stack([np.asarray(images[k], dtype=np.float32)[chosen] for k in members]))

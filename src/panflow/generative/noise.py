@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from panflow.arrays import like as as_like
+from panflow.types import Array
 
 CELL = 64  # PAN pixels a side that one generator draws
 
-Draw = Callable[[Tensor, int], Tensor]  # noise like an image [B, C, H, W], for the step that asks
+Draw = Callable[[Array, int], Array]  # noise like an image [B, C, H, W], for the step that asks
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Noise:
     seed: int = 0
     origin: tuple[int, int] = (0, 0)
 
-    def __call__(self, like: Tensor, step: int = 0) -> Tensor:
+    def __call__(self, like: Array, step: int = 0) -> Array:
         batch, bands, *size = like.shape
         first = [start // CELL for start in self.origin]
         last = [(start + n - 1) // CELL for start, n in zip(self.origin, size)]
@@ -35,4 +36,4 @@ class Noise:
         rows = range(first[0], last[0] + 1), range(first[1], last[1] + 1)
         lattice = np.block([[cell(row, column) for column in rows[1]] for row in rows[0]])
         top, left = (start - CELL * begin for start, begin in zip(self.origin, first))
-        return torch.from_numpy(lattice[..., top : top + size[0], left : left + size[1]]).to(like)
+        return as_like(lattice[..., top : top + size[0], left : left + size[1]], like)

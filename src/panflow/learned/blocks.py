@@ -12,9 +12,7 @@ from itertools import product
 from math import ceil, lcm
 from typing import Any
 
-import torch
-from torch.nn.functional import pad
-
+from panflow.arrays import namespace
 from panflow.learned.inputs import coarse
 from panflow.ops.window import Core
 from panflow.types import YX, Batch
@@ -22,6 +20,7 @@ from panflow.types import YX, Batch
 # PAN pixels a side of a block, halo aside: what stays in a CPU's cache, of networks that take all bands at once and one
 # after the other, and what elsewhere fits the memory
 SIDE, SIDE_BAND_BY_BAND, SIDE_ACCELERATOR = 128, 512, 1024
+SIDE_GRAPH = 256  # as ONNX Runtime cuts convolutions for the cache by itself, which shares the halo among more pixels
 HALOS = 8  # a block has at least so many times its halo a side, since the halo is computed twice
 
 Span = tuple[int, int]
@@ -34,12 +33,6 @@ class Block:
     core: Core  # the part of the answer, in the image
     window: Core  # core and halo, in the image
     inner: Core  # the core, in the window
-
-
-def side_of(device: torch.device, band_by_band: bool, halo: int) -> int:
-    """PAN pixels a side of a block's core."""
-    on_cpu = SIDE_BAND_BY_BAND if band_by_band else SIDE
-    return max(on_cpu if device.type == "cpu" else SIDE_ACCELERATOR, HALOS * halo)
 
 
 def cell_of(ratio: YX, multiple: int) -> tuple[int, int] | None:
@@ -101,11 +94,14 @@ def pad_to(batch: Batch, multiples: tuple[int, int]) -> Batch:
     down, right = (-n % m for n, m in zip(pair.size, multiples))
     if not down and not right:
         return batch
+    from torch.nn.functional import pad  # what needs multiples of more than a pixel is a network of torch
+
     before = coarse(pair.size, pair.ratio)
     after = coarse((pair.size[0] + down, pair.size[1] + right), pair.ratio)
 
     def grow(image: Any, down: int = down, right: int = right) -> Any:
-        return image if image.dtype == torch.bool else pad(image, (0, right, 0, down), mode="reflect")
+        boolean = namespace(image).isdtype(image.dtype, "bool")
+        return image if boolean else pad(image, (0, right, 0, down), mode="reflect")
 
     return _each(batch, grow, lambda image: grow(image, after[0] - before[0], after[1] - before[1]))
 

@@ -52,7 +52,7 @@ def save(model: Model, out: str | Path | Output, **info: Any) -> None:
     Raises InputError where a weight is not finite, OutputError where the file cannot be written.
     """
     tensors = {f"network.{k}": v.contiguous().cpu() for k, v in model.network.state_dict().items()}
-    tensors |= {f"transform.{k}": v.contiguous().cpu() for k, v in model.transform.state_dict().items()}
+    tensors |= {f"transform.{k}": torch.from_numpy(v).contiguous() for k, v in model.transform.state_dict().items()}
     require_finite(tensors, "the model")
     texts = {
         "recipe": model.recipe,

@@ -7,26 +7,37 @@ those that predict the image. Training and use share `Model.batch`, so what surr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from math import ceil, lcm
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from panflow.arrays import is_torch
+from panflow.arrays import is_torch, like, namespace, to_numpy
 from panflow.errors import InputError, is_out_of_memory
 from panflow.generative.noise import Noise
 from panflow.learned import inputs, runtime
-from panflow.learned.blocks import blocks, cell_of, pad_to, side_of
+from panflow.learned.blocks import (
+    HALOS,
+    SIDE,
+    SIDE_ACCELERATOR,
+    SIDE_BAND_BY_BAND,
+    SIDE_GRAPH,
+    blocks,
+    cell_of,
+    pad_to,
+)
 from panflow.learned.inputs import View
-from panflow.learned.runtime import bf16
-from panflow.learned.runtime._backend import Backend
 from panflow.learned.statistics import Gather, Statistics
-from panflow.learned.weights import digest
 from panflow.ops import back_projection, pan_detail
 from panflow.ops.window import Core, grown
 from panflow.types import YX, Array, Batch, Network, Objective, Pair, Sensor, Sharpener, Transform
+
+if TYPE_CHECKING:  # the default runs without torch
+    import torch
+
+    from panflow.learned.runtime._backend import Backend
 
 FARTHEST = 512  # PAN pixels of halo beyond which tiles would be little but halo: the steps of a sampler add theirs up
 SMALLEST = 64  # PAN pixels a side of a block that is not halved any more where memory does not suffice
@@ -63,28 +74,34 @@ class Model(Sharpener):
     uses_mtf = True
 
     @property
-    def device(self) -> torch.device:
-        return next(iter(self.network.parameters())).device
+    def device(self) -> torch.device | None:
+        """Where torch computes; None: NumPy does, on the CPU."""
+        return next(iter(self.network.parameters())).device if self.network.in_torch else None
 
     def to(self, device: str | torch.device) -> Self:
         """On a device of torch, or "auto": the first of cuda, mps and cpu that is there. InputError for another."""
+        if not self.network.in_torch:
+            raise InputError("the model was opened as a graph for the CPU: open it with another runtime than onnx")
         device = _best_device() if device == "auto" else device
         try:
             network = self.network.to(device)
-            transform = self.transform.to(device)
             objective = self.objective.to(device)
         except (RuntimeError, AssertionError) as error:  # what torch raises for names and for what is not there
             reason = str(error).partition("\n")[0]
             raise InputError(f"device {device} cannot be used: {reason}; expected auto, cpu, cuda or mps") from None
-        return replace(self, network=network, transform=transform, objective=objective, backend=None)
+        return replace(self, network=network, objective=objective, backend=None)
 
     def on(self, name: str) -> Self:
         """The same model with an inference backend (`learned.runtime`); these are of the CPU but for bf16."""
+        if self.device is None:
+            return self if name == "onnx" else self.to("cpu").on(name)
         if self.device.type == "cpu":
             return replace(self, backend=runtime.backend(name, self.network, self.evaluations))
         if name in ("auto", "torch"):
             return self
         if (self.device.type, name) == ("cuda", "bf16"):
+            from panflow.learned.runtime import bf16
+
             return replace(self, backend=bf16.Backend(self.network))
         raise InputError(f"the runtime {name} is of the CPU, and the model is on {self.device}: set device to cpu")
 
@@ -124,8 +141,14 @@ class Model(Sharpener):
         return side * side * bands * 4 * PLANES / 2**20
 
     def _side(self, halo: int) -> int:
-        band_by_band = self.backend is not None and self.backend.band_by_band is not None
-        return side_of(self.device, band_by_band, halo)
+        """PAN pixels a side of a block's core."""
+        if self.device is None:
+            side = SIDE_GRAPH
+        elif self.device.type != "cpu":
+            side = SIDE_ACCELERATOR
+        else:
+            side = SIDE_BAND_BY_BAND if self.backend and self.backend.band_by_band else SIDE
+        return max(side, HALOS * halo)
 
     @property
     def _steps_back(self) -> int:
@@ -147,26 +170,32 @@ class Model(Sharpener):
     def fit(self, scene: Iterable[Pair]) -> Self:
         """A copy with the transform's tables of the scene and, where an input needs them, statistics of bands and
         PAN."""
-        pairs = (self._tensors(pair) for pair in scene)
+        pairs = (self._arrays(pair) for pair in scene)
         if not inputs.needs_statistics(self.network.inputs):
-            return replace(self, transform=self.transform.fit(pairs).to(self.device))
+            return replace(self, transform=self.transform.fit(pairs))
         gather = Gather(pairs)
-        transform = self.transform.fit(gather).to(self.device)
-        return replace(self, transform=transform, statistics=gather.finish())
+        return replace(self, transform=self.transform.fit(gather), statistics=gather.finish())
 
     @property
     def state(self) -> dict[str, Any]:
-        return {"network": digest(self.network), "statistics": self.statistics, "tables": self.transform.tables}
+        return {"network": self.digest, "statistics": self.statistics, "tables": self.transform.tables}
 
     def with_state(self, state: Mapping[str, Any]) -> Self:
-        if state["network"] != digest(self.network):
+        if state["network"] != self.digest:
             raise InputError("the fit is of a network with other weights: expected the same model and adapter")
-        tables = {name: torch.as_tensor(table).to(self.device) for name, table in state["tables"].items()}
         statistics = state["statistics"]
         if statistics is not None:
-            values = {name: torch.as_tensor(value).to(self.device) for name, value in vars(statistics).items()}
-            statistics = Statistics(**values)
-        return replace(self, transform=self.transform.with_tables(tables), statistics=statistics)
+            statistics = Statistics(**{name: self._here(value) for name, value in vars(statistics).items()})
+        return replace(self, transform=self.transform.with_tables(state["tables"]), statistics=statistics)
+
+    @property
+    def digest(self) -> str:
+        """Of the network's weights."""
+        if not self.network.in_torch:
+            return self.network.digest
+        from panflow.learned.weights import digest
+
+        return digest(self.network)
 
     def batch(self, pair: Pair) -> Batch:
         """The pair, which is a part of the scene that was fitted, as the network sees it."""
@@ -181,16 +210,17 @@ class Model(Sharpener):
 
     def _view(self, pair: Pair) -> View:
         self._check(pair)
-        pair = self._tensors(pair)
-        unit = self.transform.unit().to(pair.ms)
+        pair = self._arrays(pair)
+        unit = like(self.transform.unit(), pair.ms)
         return View(pair, self.transform, self.statistics, unit, self.recipe.get("phase"), self.detail)
 
-    def _moving(self, unit: Tensor) -> Tensor:
+    def _moving(self, unit: Array) -> Array:
         """The unit, 0 for bands that are constant in the scene: nothing is known of them that could be sharpened."""
         if self.statistics is None:
             return unit
-        flat = self.statistics.std <= 1e-5 * self.statistics.mean.abs()
-        return torch.where(flat, torch.zeros_like(unit), unit) if flat.any() else unit
+        xp = namespace(unit)
+        flat = self.statistics.std <= 1e-5 * xp.abs(self.statistics.mean)
+        return xp.where(flat, xp.zeros_like(unit), unit) if flat.any() else unit
 
     def _batch(self, view: View) -> Batch:
         images = {name: getattr(view, name) for name in self.network.inputs}
@@ -203,7 +233,7 @@ class Model(Sharpener):
         """
         steps = self._steps_back
         whole = core = (0, pair.size[0], 0, pair.size[1])
-        with torch.inference_mode():
+        with self._without_gradients():
             view = self._view(pair)
             if pair.core is not None and self.prediction_halo is not None:
                 around = steps * back_projection.halo_float32(pair) + self._sharp * pan_detail.halo(pair.ratio)
@@ -213,18 +243,24 @@ class Model(Sharpener):
             if core != whole:
                 top, bottom, left, right = core
                 part = fused
-                fused = fused.new_zeros((*fused.shape[:2], *pair.size))
+                fused = self._empty(pair, pair.size)
+                fused[...] = 0
                 fused[..., top:bottom, left:right] = part
-        return fused.to(pair.ms) if is_torch(pair.ms) else fused.cpu().numpy().astype(pair.ms.dtype)
+        if not is_torch(pair.ms):
+            return to_numpy(fused).astype(pair.ms.dtype, copy=False)
+        import torch
 
-    def matched(self, fused: Tensor, pair: Pair) -> Tensor:
+        return torch.as_tensor(fused).to(pair.ms)
+
+    def matched(self, fused: Array, pair: Pair) -> Array:
         """With PAN's fine detail, where the answer is to be as sharp as PAN."""
         if not self._sharp or self.statistics is None:
             return fused
-        mix = self.statistics.pan_weights.to(fused), self.statistics.shares.to(fused)
-        return pan_detail.match(fused, pair.pan, *mix, pair.ratio)
+        astype = namespace(fused).astype
+        weights, shares = (astype(x, fused.dtype) for x in (self.statistics.pan_weights, self.statistics.shares))
+        return pan_detail.match(fused, pair.pan, weights, shares, pair.ratio)
 
-    def _fused(self, view: View, core: Core) -> Tensor:
+    def _fused(self, view: View, core: Core) -> Array:
         """A core before back-projection, [B, C, rows, columns]; in blocks where the network is local."""
         top, bottom, left, right = core
         halo = self.prediction_halo
@@ -233,10 +269,10 @@ class Model(Sharpener):
             return self._answer(view)[..., top:bottom, left:right]
         return self._in_blocks(view, core, self._side(halo), halo, cell)
 
-    def _in_blocks(self, view: View, core: Core, side: int, halo: int, cell: tuple[int, int]) -> Tensor:
+    def _in_blocks(self, view: View, core: Core, side: int, halo: int, cell: tuple[int, int]) -> Array:
         """A core from blocks of about `side` pixels; what the memory does not suffice for is done in smaller ones."""
         top, bottom, left, right = core
-        fused = torch.empty(*view.pair.ms.shape[:2], bottom - top, right - left, device=self.device)
+        fused = self._empty(view.pair, (bottom - top, right - left))
         for block in blocks(core, view.pair.size, side, halo, cell):
             answer = None
             try:
@@ -245,21 +281,23 @@ class Model(Sharpener):
                 if side <= SMALLEST or not is_out_of_memory(error):
                     raise
             if answer is None:  # here, where the error does not hold the block's tensors any more
-                if self.device.type == "cuda":
+                if self.device and self.device.type == "cuda":
+                    import torch
+
                     torch.cuda.empty_cache()
                 answer = self._in_blocks(view, block.core, side // 2, halo, cell)
             fused[_at(block.core, (top, left))] = answer
         return fused
 
-    def _answer(self, view: View, core: Core | None = None) -> Tensor:
+    def _answer(self, view: View, core: Core | None = None) -> Array:
         """The fused pixels of a view, by one prediction of the objective; right in the core, anything around it."""
         batch = self._batch(view)
-        answer = self._predict(batch, core).to(batch.ms_up.dtype)
+        answer = namespace(batch.ms_up).astype(self._predict(batch, core), batch.ms_up.dtype, copy=False)
         if self.network.predicts == "residual":
             return batch.ms_up + self._moving(batch.unit) * answer
         return self.transform.inverse_ms(answer)
 
-    def _predict(self, batch: Batch, core: Core | None = None) -> Tensor:
+    def _predict(self, batch: Batch, core: Core | None = None) -> Array:
         """One prediction, of an image that reflection extends to the multiples that the network needs."""
         height, width = batch.ms_up.shape[-2:]
         batch = pad_to(batch, self._cell(batch.pair.ratio))
@@ -283,20 +321,47 @@ class Model(Sharpener):
                 f"{pair.ratio[1]:g}: take another model"
             )
 
-    def _tensors(self, pair: Pair) -> Pair:
-        """The pair in float32 on the model's device."""
+    def _arrays(self, pair: Pair) -> Pair:
+        """The pair in float32, of torch on the model's device or of NumPy."""
 
-        def tensor(values: Array | None, dtype: torch.dtype = torch.float32) -> Tensor | None:
-            return None if values is None else torch.as_tensor(values).to(self.device, dtype)
+        def array(values: Array | None, dtype: str = "float32") -> Array | None:
+            if values is None:
+                return None
+            here = self._here(values)
+            return namespace(here).astype(here, getattr(namespace(here), dtype), copy=False)
 
         return replace(
             pair,
-            pan=tensor(pair.pan),
-            ms=tensor(pair.ms),
-            reference=tensor(pair.reference),
-            pan_valid=tensor(pair.pan_valid, torch.bool),
-            ms_valid=tensor(pair.ms_valid, torch.bool),
+            pan=array(pair.pan),
+            ms=array(pair.ms),
+            reference=array(pair.reference),
+            pan_valid=array(pair.pan_valid, "bool"),
+            ms_valid=array(pair.ms_valid, "bool"),
         )
+
+    def _here(self, values: Array) -> Array:
+        """An array of NumPy, or of torch on the model's device."""
+        if self.device is None:
+            return to_numpy(values)
+        import torch
+
+        return torch.as_tensor(values).to(self.device)
+
+    def _empty(self, pair: Pair, size: tuple[int, int]) -> Array:
+        """An image of so many PAN pixels with the pair's bands, in float32."""
+        shape = (*pair.ms.shape[:2], *size)
+        if self.device is None:
+            return np.empty(shape, np.float32)
+        import torch
+
+        return torch.empty(shape, device=self.device)
+
+    def _without_gradients(self) -> AbstractContextManager:
+        if self.device is None:
+            return nullcontext()
+        import torch
+
+        return torch.inference_mode()
 
 
 def _at(core: Core, origin: tuple[int, int] = (0, 0)) -> tuple:
@@ -307,6 +372,8 @@ def _at(core: Core, origin: tuple[int, int] = (0, 0)) -> tuple:
 
 
 def _best_device() -> str:
+    import torch
+
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

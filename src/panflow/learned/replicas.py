@@ -72,5 +72,5 @@ class Replicas(Sharpener):
         return self.models[0].depends_on_tiles
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> torch.device | None:
         return self.models[0].device

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from panflow.errors import InputError
 from panflow.files.output import reason
+from panflow.types import Transform
 
 
 def digest(module: nn.Module) -> str:
@@ -46,7 +47,7 @@ def take(module: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
     module.load_state_dict(dict(weights))
 
 
-def take_tables(transform: nn.Module, tables: Mapping[str, Tensor], what: str) -> None:
+def take_tables(transform: Transform, tables: Mapping[str, Tensor], what: str) -> None:
     """A transform's tables, which have the sizes that it was fitted with. InputError where they do not fit it."""
     require_finite(tables, what)
     try:

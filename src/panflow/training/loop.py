@@ -122,10 +122,10 @@ class Training:
         for player in players.values():
             player.train().to(self.model.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = {name: value.clone() for name, value in network.state_dict().items()}
-        others = {"objective": objective, "transform": self.model.transform}
+        others: dict[str, Any] = {"objective": objective, "transform": self.model.transform}
         self.state = State(players, optimisers(players, settings.optimiser), average, others)
         if settings.run.bfloat16:
-            network.forward = torch.autocast(self.model.device.type, torch.bfloat16)(network.forward)
+            network.forward = torch.autocast(str(self.model.device).partition(":")[0], torch.bfloat16)(network.forward)
 
     def begin(self) -> None:
         """What is learned before the first step: the transform's tables."""

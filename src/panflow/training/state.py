@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from panflow.errors import InputError, is_out_of_memory
 from panflow.files import output
 from panflow.files.output import reason
+from panflow.types import Transform
 
 NAME = "checkpoint.pt"
 
@@ -27,7 +29,7 @@ class State:
     players: dict[str, nn.Module]
     optimisers: Mapping[str, torch.optim.Optimizer]
     average: dict[str, Tensor]
-    others: Mapping[str, nn.Module] = field(default_factory=dict)
+    others: Mapping[str, nn.Module | Transform] = field(default_factory=dict)
     step: int = 0
 
     def update_average(self, decay: float) -> None:
@@ -46,7 +48,7 @@ class State:
             "optimisers": self.optimisers,
             "others": self.others,
         }
-        parts = {kind: {name: each.state_dict() for name, each in group.items()} for kind, group in kinds.items()}
+        parts = {kind: {name: _tensors(each) for name, each in group.items()} for kind, group in kinds.items()}
         data = io.BytesIO()  # torch makes other errors of those of a disk
         torch.save({"step": self.step, "average": self.average, **parts}, data)
         output.write(folder / NAME, data.getbuffer())
@@ -79,3 +81,8 @@ class State:
             raise ValueError("it holds other weights")
         self.average = parts["average"]
         self.step = int(parts["step"])
+
+
+def _tensors(part: Any) -> dict[str, Any]:
+    """A part's state, in which a transform's tables are NumPy's: what is no tensor would not be read again."""
+    return {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in part.state_dict().items()}

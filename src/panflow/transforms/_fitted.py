@@ -8,15 +8,13 @@ from copy import deepcopy
 from typing import Any, Protocol, Self
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from panflow import types
-from panflow.arrays import to_numpy
+from panflow.arrays import like, namespace, to_numpy
 from panflow.errors import InputError
 from panflow.ops.moments import ms_core, pan_core
 from panflow.registry import closest
-from panflow.types import Pair, Sensor
+from panflow.types import Array, Pair, Sensor
 
 MODES = ("scene", "train", "sensor")
 ALL = "all"  # the key of the table that serves every sensor
@@ -47,18 +45,18 @@ def pixels(pair: Pair, kind: str) -> list[np.ndarray]:
     return [member[:, mask] for member, mask in zip(values, keep)]
 
 
-class Fitted(types.Transform, nn.Module):
+class Fitted(types.Transform):
     """A transform that rests on statistics of MS and PAN: tables `ms` [B or 1, C, S], `pan` [B or 1, 1, S] and
-    `unit` [B or 1, C or 1, 1], kept as buffers named "ms_all" or, one set for each sensor, "ms_worldview2".
+    `unit` [B or 1, C or 1, 1], named "ms_all" or, one set for each sensor, "ms_worldview2".
 
     fit: "scene" (every scene by its pixels), "train" (by those of the training set) or "sensor" (by those of the
     training set that came from the same sensor).
     """
 
     def __init__(self, fit: str = "scene"):
-        super().__init__()
         self.mode = closest("way to fit", fit, MODES)
         self.key = ALL
+        self.kept: dict[str, np.ndarray] = {}
 
     def gatherer(self) -> Gatherer:
         """An empty gatherer of this transform's statistics."""
@@ -68,15 +66,15 @@ class Fitted(types.Transform, nn.Module):
         """Counts per unit of the network's answer, [C or 1], from the statistics of MS [C, S]."""
         raise NotImplementedError
 
-    def table(self, kind: str) -> Tensor:
+    def table(self, kind: str) -> np.ndarray:
         """The table in use."""
-        if (table := self._buffers.get(f"{kind}_{self.key}")) is None:
+        if (table := self.kept.get(f"{kind}_{self.key}")) is None:
             raise InputError("the transform has seen no pixels yet: fit it to a scene first")
         return table
 
-    def unit(self) -> Tensor:
+    def unit(self) -> np.ndarray:
         """Counts per unit of the network's residual answer, [B or 1, C or 1, 1, 1], float32."""
-        return self.table("unit")[..., None].float()
+        return self.table("unit")[..., None].astype(np.float32)
 
     def learn(self, pairs: Iterable[Pair]) -> Self:
         """Takes the tables of the modes "train" and "sensor" from a training set, in place; members are pooled."""
@@ -92,7 +90,7 @@ class Fitted(types.Transform, nn.Module):
             fitted._keep(ALL, self._gather(scene, by_sensor=False, pooled=False)[ALL])
         elif self.mode == "sensor":
             fitted.key = next(iter(scene)).sensor.name
-        if f"ms_{fitted.key}" not in fitted._buffers:
+        if f"ms_{fitted.key}" not in fitted.kept:
             raise InputError(
                 f"the model has no table of values for {self._wanted(fitted.key)}: train it on such images, or let "
                 'every scene serve itself (transform option fit = "scene")'
@@ -100,17 +98,17 @@ class Fitted(types.Transform, nn.Module):
         return fitted
 
     @property
-    def tables(self) -> dict[str, Tensor]:
+    def tables(self) -> dict[str, np.ndarray]:
         return {kind: self.table(kind) for kind in ("ms", "pan", "unit")}
 
-    def with_tables(self, tables: Mapping[str, Tensor]) -> Self:
+    def with_tables(self, tables: Mapping[str, Array]) -> Self:
         fitted = deepcopy(self)
         fitted.key = ALL
         fitted._keep(ALL, tables)
         return fitted
 
     def _wanted(self, key: str) -> str:
-        sensors = sorted(name.removeprefix("ms_") for name in self._buffers if name.startswith("ms_"))
+        sensors = sorted(name.removeprefix("ms_") for name in self.kept if name.startswith("ms_"))
         return "any sensor" if key == ALL else f"the sensor {key!r} (it has {', '.join(sensors) or 'none'})"
 
     def _gather(self, pairs: Iterable[Pair], by_sensor: bool, pooled: bool) -> dict[str, dict[str, np.ndarray]]:
@@ -140,26 +138,34 @@ class Fitted(types.Transform, nn.Module):
         units = [np.asarray(self.unit_of(ms, sensor), dtype=np.float64) for ms in tables["ms"]]
         return tables | {"unit": np.stack([np.where(unit > 0, unit, 1.0)[:, None] for unit in units])}
 
-    def _keep(self, key: str, tables: Mapping[str, np.ndarray | Tensor]) -> None:
-        for kind, values in tables.items():
-            self.register_buffer(f"{kind}_{key}", torch.as_tensor(values))
+    def _keep(self, key: str, tables: Mapping[str, Array]) -> None:
+        self.kept |= {f"{kind}_{key}": to_numpy(values) for kind, values in tables.items()}
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Makes room for the tables that the file has, whatever their number and size."""
-        for name, values in state_dict.items():
-            if name.startswith(prefix) and "." not in name[len(prefix) :]:
-                self.register_buffer(name[len(prefix) :], torch.empty_like(values))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+    def state_dict(self) -> dict[str, np.ndarray]:
+        return dict(self.kept)
+
+    def load_state_dict(self, tables: Mapping[str, Array]) -> None:
+        """Takes the tables that a file has, whatever their number and size."""
+        for name, values in tables.items():
+            kind, _, key = name.partition("_")
+            if kind not in ("ms", "pan", "unit") or not key or values.ndim != 3:
+                raise ValueError(f"{name} {tuple(values.shape)}: expected tables ms, pan and unit of three axes")
+        self.kept = {name: to_numpy(values) for name, values in tables.items()}
 
 
-def stack(parts: Sequence[nn.Module]) -> nn.Module:
+def stack(parts: Sequence[Fitted]) -> Fitted:
     """One transform for a batch whose members come from scenes that were fitted apart."""
     joined = deepcopy(parts[0])
-    for name, _ in joined.named_buffers():
-        setattr(joined, name, torch.cat([part.get_buffer(name) for part in parts]))
+    joined.kept = {name: np.concatenate([part.kept[name] for part in parts]) for name in joined.kept}
     return joined
 
 
-def spread(values: Tensor, image: Tensor) -> Tensor:
+def floating(image: Array) -> Any:
+    """The type of an image that is mapped: its own where that is floating, else float32."""
+    xp = namespace(image)
+    return image.dtype if xp.isdtype(image.dtype, "real floating") else xp.float32
+
+
+def spread(values: np.ndarray, image: Array) -> Array:
     """One column of a table, [B or 1, K], for an image [B, K, H, W]: [B or 1, K, 1, 1] in its type."""
-    return values[..., None, None].to(image.dtype if image.is_floating_point() else torch.float32)
+    return like(values[..., None, None], image, floating(image))

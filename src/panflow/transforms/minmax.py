@@ -1,10 +1,9 @@
 """Every band and PAN stretched from its smallest and largest value to 0 and 1."""
 
 import numpy as np
-from torch import Tensor
 
 from panflow.transforms._fitted import Fitted, Gatherer, spread
-from panflow.types import Sensor
+from panflow.types import Array, Sensor
 
 
 class Range:
@@ -33,20 +32,20 @@ class Transform(Fitted):
     def unit_of(self, ms: np.ndarray, sensor: Sensor) -> np.ndarray:
         return ms[:, 1] - ms[:, 0]
 
-    def _bounds(self, x: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+    def _bounds(self, x: Array, kind: str) -> tuple[Array, Array]:
         table = self.table(kind)
         low = table[..., 0]
         width = table[..., 1] - low
-        return spread(low, x), spread(width.masked_fill(width == 0, 1.0), x)
+        return spread(low, x), spread(np.where(width == 0, 1.0, width), x)
 
-    def ms(self, x: Tensor) -> Tensor:
+    def ms(self, x: Array) -> Array:
         low, width = self._bounds(x, "ms")
         return (x - low) / width
 
-    def pan(self, x: Tensor) -> Tensor:
+    def pan(self, x: Array) -> Array:
         low, width = self._bounds(x, "pan")
         return (x - low) / width
 
-    def inverse_ms(self, y: Tensor) -> Tensor:
+    def inverse_ms(self, y: Array) -> Array:
         low, width = self._bounds(y, "ms")
         return y * width + low

@@ -1,15 +1,14 @@
 """Counts as a share of the largest that the sensor can write."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Self
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
 from panflow import types
 from panflow.errors import InputError
-from panflow.types import Pair
+from panflow.types import Array, Pair
 
 
 def peak(bits: int) -> float:
@@ -17,33 +16,41 @@ def peak(bits: int) -> float:
     return float(2**bits - 1)
 
 
-class Transform(types.Transform, nn.Module):
+class Transform(types.Transform):
     """y = x / (2**bits - 1), MS and PAN alike; `bits` comes from the scene's sensor where it is not given."""
 
-    peak: Tensor  # [1, 1, 1, 1]
-
     def __init__(self, bits: int | None = None):
-        super().__init__()
         self.bits = bits
-        # not in the state dict: the next scene's sensor decides anew
-        self.register_buffer("peak", torch.full((1, 1, 1, 1), peak(bits or 0)), persistent=False)
+        self.peak = peak(bits or 0)  # no table: the next scene's sensor decides anew
 
     def fit(self, scene: Iterable[Pair]) -> Self:
         fitted = deepcopy(self)
         if self.bits is None:
-            fitted.peak.fill_(peak(next(iter(scene)).sensor.bits))
+            fitted.peak = peak(next(iter(scene)).sensor.bits)
         return fitted
 
-    def unit(self) -> Tensor:
-        if self.bits is None and not self.peak.any():
+    @property
+    def tables(self) -> dict[str, np.ndarray]:
+        return {"peak": np.array(self.peak)}
+
+    def with_tables(self, tables: Mapping[str, Array]) -> Self:
+        fitted = deepcopy(self)
+        fitted.peak = float(tables["peak"])
+        return fitted
+
+    def unit(self) -> np.ndarray:
+        return np.full((1, 1, 1, 1), self._known_peak(), np.float32)
+
+    def ms(self, x: Array) -> Array:
+        return x / self._known_peak()
+
+    def pan(self, x: Array) -> Array:
+        return x / self._known_peak()
+
+    def inverse_ms(self, y: Array) -> Array:
+        return y * self._known_peak()
+
+    def _known_peak(self) -> float:
+        if not self.peak:
             raise InputError("the transform has no bit depth yet: give `bits`, or fit it to a scene")
         return self.peak
-
-    def ms(self, x: Tensor) -> Tensor:
-        return x / self.unit()
-
-    def pan(self, x: Tensor) -> Tensor:
-        return x / self.unit()
-
-    def inverse_ms(self, y: Tensor) -> Tensor:
-        return y * self.unit()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 from collections.abc import Iterable
-from typing import Self
+from statistics import NormalDist
+from typing import Any, Literal, Self
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from panflow.arrays import is_torch, like, namespace
 from panflow.registry import closest
-from panflow.transforms._fitted import Fitted, Gatherer
+from panflow.transforms._fitted import Fitted, Gatherer, floating
 from panflow.transforms.scale import peak
-from panflow.types import Pair, Sensor
+from panflow.types import Array, Pair, Sensor
 
 TARGETS = ("uniform", "normal")
 UNITS = ("range", "bits")
 TINY = 1e-7  # the normal target ends where the distribution function is this far from 0 and 1
+END = NormalDist().inv_cdf(1 - TINY)
 TABLE = 2**16  # integer counts that a look-up table holds at most, as many as sensors write
 
 
@@ -47,34 +50,57 @@ class Quantiles:
         return np.maximum.accumulate(quantiles, axis=1)  # rounding must not break the order
 
 
-def rank(x: Tensor, quantiles: Tensor) -> Tensor:
+def rank(x: Array, quantiles: Array) -> Array:
     """The share of pixels below each value, in [0, 1]: x [B, K, N] by tables [B, K, m], in the tables' type.
 
     Linear between quantiles; a value on tied quantiles gets the mean of their first and last level (the mean of
     interpolation from the left and from the right, Eq. 8); 0 and 1 at and beyond the ends; NaN stays.
     """
-    quantiles = quantiles.contiguous()
+    xp = namespace(x)
     m = quantiles.shape[-1]
-    x = x.to(quantiles.dtype).contiguous()
-    first = torch.searchsorted(quantiles, x, right=False).clamp_max(m - 1)  # the first quantile >= x
-    above = quantiles.gather(-1, first)
-    tied = torch.searchsorted(quantiles, quantiles, right=True) - 1  # the last quantile that equals each
-    last = torch.where(above == x, tied.gather(-1, first), (first - 1).clamp_min(0))  # the last quantile <= x
-    below = quantiles.gather(-1, last)
-    step = (x - below) / torch.where(first > last, above - below, torch.ones_like(x))
+    x = xp.astype(x, quantiles.dtype)
+    first = xp.clip(_search(quantiles, x, "left"), None, m - 1)  # the first quantile >= x
+    above = _take(quantiles, first)
+    tied = _search(quantiles, quantiles, "right") - 1  # the last quantile that equals each
+    last = xp.where(above == x, _take(tied, first), xp.clip(first - 1, 0, None))  # the last quantile <= x
+    below = _take(quantiles, last)
+    one = xp.ones_like(x)
+    step = (x - below) / xp.where(first > last, above - below, one)
     between = last + step * (first - last)
-    levels = torch.where(first > last, between, (first + last) / 2) / (m - 1)
-    levels = levels.masked_fill(x >= quantiles[..., -1:], 1.0).masked_fill(x <= quantiles[..., :1], 0.0)
-    return torch.where(x.isnan(), x, levels)
+    levels = xp.where(first > last, between, (first + last) / 2) / (m - 1)
+    levels = xp.where(x >= quantiles[..., -1:], one, levels)
+    levels = xp.where(x <= quantiles[..., :1], xp.zeros_like(x), levels)
+    return xp.where(xp.isnan(x), x, levels)
 
 
-def value(levels: Tensor, quantiles: Tensor) -> Tensor:
+def value(levels: Array, quantiles: Array) -> Array:
     """The values at levels [B, K, N]: the inverse of `rank`, but for what lay beyond the ends."""
+    xp = namespace(levels)
     m = quantiles.shape[-1]
-    position = levels.to(quantiles.dtype).clamp(0, 1) * (m - 1)
-    low = position.nan_to_num().long().clamp_max(m - 2)
-    below, above = quantiles.gather(-1, low), quantiles.gather(-1, low + 1)
+    position = xp.clip(xp.astype(levels, quantiles.dtype), 0, 1) * (m - 1)
+    known = xp.where(xp.isnan(position), xp.zeros_like(position), position)
+    low = xp.clip(xp.astype(known, xp.int64), None, m - 2)
+    below, above = _take(quantiles, low), _take(quantiles, low + 1)
     return below + (position - low) * (above - below)
+
+
+def _search(tables: Array, x: Array, side: Literal["left", "right"]) -> Array:
+    """Where each x [B, K, N] would be put into its sorted table [B, K, m]."""
+    if is_torch(x):
+        return sys.modules["torch"].searchsorted(tables.contiguous(), x.contiguous(), side=side)
+    rows = [np.searchsorted(row, values, side) for row, values in zip(_rows(tables), _rows(x))]
+    return np.reshape(rows, x.shape)
+
+
+def _take(tables: Array, places: Array) -> Array:
+    """The entries of tables [B, K, m] at places [B, K, N]."""
+    if is_torch(tables):
+        return tables.gather(-1, places)
+    return np.reshape([row.take(where) for row, where in zip(_rows(tables), _rows(places))], places.shape)
+
+
+def _rows(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1, array.shape[-1])
 
 
 class Transform(Fitted):
@@ -114,49 +140,62 @@ class Transform(Fitted):
         if self.mode == "train" and self.unit_mode == "bits":
             # the published code divides by each sensor's peak before it maps
             share = peak(next(iter(scene)).sensor.bits) / fitted.table("unit")
-            for name, table in list(fitted.named_buffers()):
-                setattr(fitted, name, table * share)
+            fitted.kept = {name: table * share for name, table in fitted.kept.items()}
         return fitted
 
-    def ms(self, x: Tensor) -> Tensor:
+    def ms(self, x: Array) -> Array:
         return self._map(x, "ms")
 
-    def pan(self, x: Tensor) -> Tensor:
+    def pan(self, x: Array) -> Array:
         return self._map(x, "pan")
 
-    def inverse_ms(self, y: Tensor) -> Tensor:
-        table = self.table("ms")
-        levels = y.to(table.dtype).flatten(2)
+    def inverse_ms(self, y: Array) -> Array:
+        xp = namespace(y)
+        table = _expanded(self.table("ms"), y)
+        levels = xp.astype(_flat(y), table.dtype)
         if self.target == "normal":
-            levels = torch.special.ndtr(levels)
-            levels = levels.masked_fill(levels <= TINY, 0.0).masked_fill(levels >= 1 - TINY, 1.0)
-        return value(levels, _expanded(table, y)).to(y.dtype).unflatten(-1, y.shape[-2:])
+            levels = _special(y).ndtr(levels)
+            levels = xp.where(levels <= TINY, xp.zeros_like(levels), levels)
+            levels = xp.where(levels >= 1 - TINY, xp.ones_like(levels), levels)
+        return xp.reshape(xp.astype(value(levels, table), y.dtype), y.shape)
 
-    def _exact(self, x: Tensor, table: Tensor, out: torch.dtype) -> Tensor:
+    def _exact(self, x: Array, table: Array, out: Any) -> Array:
         """The map of values [B, K, N]."""
-        levels = rank(x, table).to(out)
+        xp = namespace(x)
+        levels = xp.astype(rank(x, table), out)
         if self.target == "uniform":
             return levels
         # from levels already rounded, as scikit-learn does, which works in place
-        levels = levels.to(table.dtype)
-        end = torch.special.ndtri(torch.full((), 1 - TINY, dtype=table.dtype, device=table.device))
-        return torch.special.ndtri(levels).clamp(-end, end).to(out)
+        return xp.astype(xp.clip(_special(x).ndtri(xp.astype(levels, table.dtype)), -END, END), out)
 
-    def _map(self, x: Tensor, kind: str) -> Tensor:
-        table = self.table(kind)
-        flat = x.flatten(2)
-        out = x.dtype if x.is_floating_point() else torch.float32
+    def _map(self, x: Array, kind: str) -> Array:
+        xp = namespace(x)
+        table, flat, out = self.table(kind), _flat(x), floating(x)
         low, high = math.floor(table.min()), math.ceil(table.max()) + 1  # one count beyond the end stands for all
         counts = high - low + 1
-        if counts <= min(TABLE, flat.shape[-1]) and bool((flat == flat.round()).all()):
-            every = torch.arange(low, high + 1, dtype=table.dtype, device=table.device)
-            levels_of = self._exact(every.expand(*table.shape[:2], -1), table, out)
-            levels = _expanded(levels_of, x).gather(-1, flat.clamp(low, high).long() - low)
+        if counts <= min(TABLE, flat.shape[-1]) and bool(xp.all(flat == xp.round(flat))):
+            every = like(np.arange(low, high + 1), x, xp.float64)
+            levels_of = self._exact(xp.broadcast_to(every, (*table.shape[:2], counts)), _as(table, x), out)
+            places = xp.astype(xp.clip(flat, low, high), xp.int64) - low
+            levels = _take(xp.broadcast_to(levels_of, (len(x), *levels_of.shape[1:])), places)
         else:
             levels = self._exact(flat, _expanded(table, x), out)
-        return levels.unflatten(-1, x.shape[-2:])
+        return xp.reshape(levels, x.shape)
 
 
-def _expanded(table: Tensor, image: Tensor) -> Tensor:
-    """One table for every member of the image's batch."""
-    return table.expand(image.shape[0], -1, -1).contiguous()
+def _flat(image: Array) -> Array:
+    return namespace(image).reshape(image, (*image.shape[:2], -1))
+
+
+def _expanded(table: np.ndarray, image: Array) -> Array:
+    """One table for every member of the image's batch, of its kind and in float64."""
+    return namespace(image).broadcast_to(_as(table, image), (len(image), *table.shape[1:]))
+
+
+def _as(table: np.ndarray, image: Array) -> Array:
+    return like(table, image, namespace(image).float64)
+
+
+def _special(array: Array) -> Any:
+    """Where the distribution function of the normal distribution and its inverse are."""
+    return sys.modules["torch"].special if is_torch(array) else importlib.import_module("scipy.special")

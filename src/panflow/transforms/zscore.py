@@ -3,11 +3,10 @@
 from functools import reduce
 
 import numpy as np
-from torch import Tensor
 
 from panflow.ops.moments import Moments, measure
 from panflow.transforms._fitted import Fitted, Gatherer, spread
-from panflow.types import Sensor
+from panflow.types import Array, Sensor
 
 
 class MeanStd:
@@ -36,18 +35,18 @@ class Transform(Fitted):
     def unit_of(self, ms: np.ndarray, sensor: Sensor) -> np.ndarray:
         return ms[:, 1]
 
-    def _moments(self, x: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-        mean, std = self.table(kind).unbind(-1)
-        return spread(mean, x), spread(std.masked_fill(std == 0, 1.0), x)
+    def _moments(self, x: Array, kind: str) -> tuple[Array, Array]:
+        mean, std = np.moveaxis(self.table(kind), -1, 0)
+        return spread(mean, x), spread(np.where(std == 0, 1.0, std), x)
 
-    def ms(self, x: Tensor) -> Tensor:
+    def ms(self, x: Array) -> Array:
         mean, std = self._moments(x, "ms")
         return (x - mean) / std
 
-    def pan(self, x: Tensor) -> Tensor:
+    def pan(self, x: Array) -> Array:
         mean, std = self._moments(x, "pan")
         return (x - mean) / std
 
-    def inverse_ms(self, y: Tensor) -> Tensor:
+    def inverse_ms(self, y: Array) -> Array:
         mean, std = self._moments(y, "ms")
         return y * std + mean

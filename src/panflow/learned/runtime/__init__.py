@@ -2,10 +2,16 @@
 backend is a file here that has `missing()`, the sentence why it cannot be used (None: it can), and `Backend(network)`,
 called as the network is."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from panflow import registry
 from panflow.errors import MissingInput
-from panflow.learned.runtime._backend import Backend
 from panflow.types import Network
+
+if TYPE_CHECKING:
+    from panflow.learned.runtime._backend import Backend
 
 DEFAULT = "auto"
 

@@ -43,15 +43,22 @@ def traced(network: Network, tensors: Iterable[Tensor]) -> torch.jit.ScriptModul
         return torch.jit.trace(Plain(network), tuple(torch.ones_like(t) for t in tensors), check_trace=False)
 
 
-def onnx_bytes(network: Network, tensors: Mapping[str, Tensor], any_size: bool = False) -> bytes:
+def onnx_bytes(
+    network: Network, tensors: Mapping[str, Tensor], any_size: bool = False, any_bands: bool = False
+) -> bytes:
     """An ONNX file of the network, which answers [B, C, H, W]; inputs as in `order`. any_size: of any height and width
-    (true only for networks whose layers nowhere depend on how large the image is)."""
+    (true only for networks whose layers nowhere depend on how large the image is); any_bands: of any B and C."""
     fine = max(t.shape[-1] for t in tensors.values())
-    axes = {
-        name: ({2: "h", 3: "w"} if t.shape[-1] < fine else {2: "H", 3: "W"})
-        for name, t in tensors.items()
-        if t.ndim == 4 and t.shape[-1] > 1
-    }
+
+    def axes(t: Tensor) -> dict[int, str]:
+        names = {0: "B"} if any_bands else {}
+        if any_bands and t.ndim == 4 and t.shape[1] > 1:
+            names[1] = "C"
+        if any_size and t.ndim == 4 and t.shape[-1] > 1:
+            names |= {2: "h", 3: "w"} if t.shape[-1] < fine else {2: "H", 3: "W"}
+        return names
+
+    answer = ({0: "B", 1: "C"} if any_bands else {}) | ({2: "H", 3: "W"} if any_size else {})
     file: Any = io.BytesIO()  # torch takes it, though its types do not say so
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -61,7 +68,7 @@ def onnx_bytes(network: Network, tensors: Mapping[str, Tensor], any_size: bool =
             file,
             input_names=list(tensors),
             output_names=["answer"],
-            dynamic_axes=axes | {"answer": {2: "H", 3: "W"}} if any_size else None,
+            dynamic_axes={name: axes(t) for name, t in tensors.items()} | {"answer": answer},
             opset_version=OPSET,
             dynamo=False,
         )

@@ -1,4 +1,5 @@
-"""ONNX Runtime: runs the ONNX file that `panflow export` writes, in float32."""
+"""ONNX Runtime: runs the ONNX file that `panflow export` writes, in float32. The default comes with its file
+(`learned.graph`); other networks are exported first, for which torch and the package onnx are needed."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -6,31 +7,30 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from panflow.learned.graph import session
 from panflow.learned.runtime._graph import Compiled, onnx_bytes
 from panflow.types import Network
 
 
 def missing() -> str | None:
-    absent = [name for name in ("onnx", "onnxruntime") if not find_spec(name)]
-    return f'{" and ".join(absent)} not installed: pip install "panflow[onnx]"' if absent else None
+    return None if find_spec("onnx") else 'onnx is not installed: pip install "panflow[onnx]"'
 
 
 class Backend(Compiled):
     def __init__(self, network: Network):
-        super().__init__(network, lambda tensors: session(onnx_bytes(network, tensors)))
+        super().__init__(network, lambda tensors: answer(onnx_bytes(network, tensors)))
 
 
-def session(file: bytes) -> Callable[[list[Tensor]], Tensor]:
-    """The graph of an ONNX file as a function of its inputs in order. One thread each: callers come in several."""
-    import onnxruntime
+def answer(file: bytes) -> Callable[[list[Tensor]], Tensor]:
+    """An ONNX file as a function of its inputs in order."""
+    run = session(file)
+    return lambda tensors: torch.from_numpy(run([t.numpy() for t in tensors]))
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    run = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    names = [graph_input.name for graph_input in run.get_inputs()]
 
-    def answer(tensors: list[Tensor]) -> Tensor:
-        outputs = run.run(None, {name: t.numpy() for name, t in zip(names, tensors)})
-        return torch.from_numpy(outputs[0])
+def described(file: bytes, key: str, text: str) -> bytes:
+    """The ONNX file with a text in its metadata."""
+    import onnx
 
-    return answer
+    model = onnx.load_model_from_string(file)
+    onnx.helper.set_model_props(model, {key: text})
+    return model.SerializeToString()
