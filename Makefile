@@ -3,8 +3,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LIGHT = $(VENV)-light
 WEIGHTS = src/panflow/weights
+QGIS_ZIP ?= dist/panflow_qgis.zip
 
-.PHONY: demo test test-slow test-faults test-light lint weights clean
+.PHONY: demo test test-slow test-faults test-light lint weights qgis clean
 
 $(VENV)/base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +46,11 @@ lint: $(VENV)/dev
 
 weights: $(VENV)/dev  ## the default's graph from its weights, after these have changed
 	$(BIN)/panflow export bandwise $(WEIGHTS)/bandwise.onnx --any-size --overwrite
+
+qgis:  ## the plug-in for QGIS, as a zip that its plug-in manager installs
+	find integrations -name __pycache__ -exec rm -r {} +
+	mkdir -p $(dir $(QGIS_ZIP))
+	cd integrations/qgis && $(PYTHON) -m zipfile -c $(abspath $(QGIS_ZIP)) panflow_qgis
 
 clean:
 	rm -rf $(VENV) $(LIGHT) demo build dist
