@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FUSED")
 @click.option("--pan", help="The PAN file.")
 @click.option("--ms", multiple=True, metavar="MS [MS ...]", help="MS: a multi-band file, band files, or file,band=n.")
+@click.option("--scene", "folder", help="In place of --pan and --ms: a scene's folder or metadata file.")
 @click.option("--reference", metavar="FILE", help="The truth on the same grid, where there is one.")
 @click.option(
     "--indices",
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 @progress
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
-def command(files, ms, indices, csv_file, max_memory, overwrite, progress, quiet, as_json, **options) -> None:
+def command(
+    files, pan, ms, folder, bands, indices, csv_file, max_memory, overwrite, progress, quiet, as_json, **options
+) -> None:
     """Judge FUSED, a sharpened file of any tool: without reference by PAN and MS, with one by the reference.
 
     FUSED comes first, and lies on the pixels of PAN (or of the reference). Besides the indices, with their 95 %
@@ -46,12 +49,17 @@ def command(files, ms, indices, csv_file, max_memory, overwrite, progress, quiet
     """
     from panflow.cli._console import progress_of
     from panflow.files.output import several
+    from panflow.files.product import named
     from panflow.scene.assess import assess_file
 
     fused, *more = files
     if more and not ms:
         raise InputError(f"one file is judged at a time, and {len(files)} came: give MS by --ms")
-    inputs = [path for path in (*files, *ms, options["pan"], options["reference"]) if path]
+    if folder and (pan or ms):
+        raise InputError("--scene names PAN and MS, and so do --pan and --ms: expected one of the two")
+    pair = named([folder]) if folder else None
+    pan, ms = (pair.pan, pair.ms) if pair else (pan, [*ms, *more])
+    inputs = [path for path in (fused, *ms, pan, options["reference"]) if path]
     tables = [csv_file] if csv_file else []
     with (
         several(tables, inputs=inputs, overwrite=overwrite, result=True) as outputs,
@@ -59,7 +67,10 @@ def command(files, ms, indices, csv_file, max_memory, overwrite, progress, quiet
     ):
         report = assess_file(
             fused,
-            ms=[*ms, *more],
+            pan,
+            ms,
+            bands=bands or (pair.bands if pair else ()),
+            tags=pair.tags if pair else None,
             indices=indices[0] if len(indices) == 1 else list(indices) or None,  # one may be a set
             max_memory=mib(max_memory),
             overwrite=overwrite,

@@ -1,4 +1,4 @@
-"""`panflow compare PAN MS [MS ...] --methods a,b,c`."""
+"""`panflow compare PAN MS [MS ...] --methods a,b,c`, or `panflow compare SCENE`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from panflow.cli._options import names, progress, scene
-from panflow.errors import InputError
 
 if TYPE_CHECKING:
     from panflow.cli._table import Table
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("compare", short_help="Run methods on the same crops of a scene, and tell which is best.")
-@click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...]")
+@click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...] | SCENE")
 @click.option(
     "--methods",
     "-m",
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 @progress
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
-def command(files, methods, csv_file, overwrite, markdown, as_json, progress, quiet, **options) -> None:
+def command(files, methods, bands, csv_file, overwrite, markdown, as_json, progress, quiet, **options) -> None:
     """Run methods on the least, the median and the most textured crop of a scene.
 
     At full resolution they are judged without reference (D_lambda_K, D_s, HQNR, D_rho), and by Wald's protocol, on
@@ -45,20 +44,21 @@ def command(files, methods, csv_file, overwrite, markdown, as_json, progress, qu
     from panflow import registry
     from panflow.cli._console import progress_of
     from panflow.files.output import several
+    from panflow.files.product import named
     from panflow.scene.compare import compare_files
 
-    if len(files) < 2:
-        raise InputError("expected PAN and MS")
-    pan, *ms = files
+    pair = named(files)
     tables = [csv_file] if csv_file else []
     with (
-        several(tables, inputs=files, overwrite=overwrite, result=True) as outputs,
+        several(tables, inputs=pair.files, overwrite=overwrite, result=True) as outputs,
         progress_of(progress, quiet or as_json) as update,
     ):
         comparison = compare_files(
-            pan,
-            ms,
+            pair.pan,
+            pair.ms,
             list(methods or registry.names("methods")),
+            bands=bands or pair.bands,
+            tags=pair.tags,
             overwrite=overwrite,
             progress=update,
             **options,

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from panflow.cli._options import arithmetic, mib, progress, scene
-from panflow.errors import InputError
 from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
-
-if TYPE_CHECKING:
-    from panflow.files.scene import Scene
 
 
 @click.command("sharpen", short_help="Sharpen a scene: PAN and MS files in, a file on the PAN grid out.")
@@ -87,10 +82,11 @@ def command(
     """
     from panflow.cli._console import progress_of, show
     from panflow.files.output import several
+    from panflow.files.product import named
     from panflow.scene.sharpen import sharpen_file
 
     *inputs, out = files
-    given = _scene(inputs)
+    given = named(inputs, "OUT")
     names = [out, *(name for name in (quicklook, save_fit) if name)]
     with (
         several(names, inputs=given.files, overwrite=overwrite, result=True) as outputs,
@@ -113,18 +109,3 @@ def command(
 
             quicklook_file(out, given.pan, given.ms, outputs[1], **report.for_quicklook)
     show(report, as_json, quiet)
-
-
-def _scene(inputs: list[str]) -> Scene:
-    """PAN and MS as given, or those in the one folder or metadata file that was given."""
-    from panflow.files.product import find
-    from panflow.files.scene import Scene
-
-    if not inputs:
-        raise InputError("expected PAN, MS and OUT, or a scene folder and OUT")
-    if len(inputs) > 1:
-        return Scene.of(inputs[0], inputs[1:])
-    scene = find(Path(inputs[0]))
-    if scene is None:
-        raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow knows: give PAN, MS and OUT")
-    return scene

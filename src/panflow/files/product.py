@@ -6,7 +6,7 @@ Every product is a row of `LAYOUTS`; reading the files is GDAL's business.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,20 @@ def find(path: Path | str) -> Scene | None:
         with suppress(InputError):
             return _search(root, _below(path, root))
     return _search(roots[-1], _below(path, roots[-1])) if roots else None
+
+
+def named(inputs: Sequence[str], also: str = "") -> Scene:
+    """PAN and MS as given, or those in the one folder or metadata file that was given; also: what a command wants
+    besides, for its message. Raises InputError, MissingInput."""
+    if len(inputs) > 1:
+        return Scene.of(inputs[0], inputs[1:])
+    wanted = f"PAN, MS{' and ' + also if also else ''}"
+    if not inputs:
+        raise InputError(f"expected {wanted}, or a scene folder{' and ' + also if also else ''}")
+    scene = find(Path(inputs[0]))
+    if scene is None:
+        raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow knows: give {wanted}")
+    return scene
 
 
 def find_all(root: Path | str) -> tuple[list[Scene], list[str]]:
