@@ -161,6 +161,17 @@ def test_the_example_of_an_index_measures(pair):
     assert scores["mae"] == pytest.approx(3)
 
 
+def test_the_example_of_a_cluster_sharpens(pair, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    from panflow.data import synthetic
+
+    synthetic.write(pair, tmp_path, phase=(1.5, 1.5))
+    monkeypatch.chdir(tmp_path)
+    values = {}
+    exec(compile(example(ROOT / "docs/use/archive.md", "python"), "archive", "exec", dont_inherit=True), values)
+    assert values["report"].method == "gsa" and (tmp_path / "sharp.tif").exists()
+
+
 @pytest.fixture
 def added(monkeypatch):
     """Adds the example of a page under a name, as its file would."""

@@ -21,6 +21,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
     monkeypatch.setattr(engine, "BLOCK", 64)
 
 

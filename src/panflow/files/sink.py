@@ -82,6 +82,20 @@ def _level(compress: str, level: int | None) -> dict[str, int]:
     return {option: level or usual}
 
 
+@dataclass(frozen=True)
+class Packing:
+    """Makes tiles of a file out of pixels, in whatever thread or process; level: of zstd, None: GDAL compresses."""
+
+    block: int
+    level: int | None
+
+    def __call__(self, core: Core, image: np.ndarray) -> np.ndarray | list[Tile]:
+        """Pixels [C, H, W] of a window that begins with a tile of the file."""
+        if self.level is None:
+            return image
+        return encode(image, (core[0] // self.block, core[2] // self.block), self.block, self.level)
+
+
 class _Errors(logging.Handler):
     """Collects what GDAL complains of while files are closed, which raises nothing."""
 
@@ -137,7 +151,7 @@ class Sink:
             and compress == "zstd"
             and predictor["predictor"] == 2
         )
-        self._zstd: int | None = self._level["zstd_level"] if packs else None  # level at which tiles are packed here
+        self.pack = Packing(block, self._level["zstd_level"] if packs else None)
         self._tiles: Tiles | None = None
         self._jobs, self._block = jobs, block
         try:
@@ -193,13 +207,6 @@ class Sink:
             dataset.update_tags(band, **of_band)
         for band, of_band in enumerate(imagery, 1):
             dataset.update_tags(band, ns="IMAGERY", **of_band)
-
-    def pack(self, core: Core, image: np.ndarray) -> np.ndarray | list[Tile]:
-        """Pixels [C, H, W] of a window that begins with a tile of the file, compressed in the calling thread where that
-        is faster than leaving it to GDAL."""
-        if self._zstd is None:
-            return image
-        return encode(image, (core[0] // self._block, core[2] // self._block), self._block, self._zstd)
 
     def write(self, core: Core, packed: np.ndarray | list[Tile], valid: np.ndarray | None) -> None:
         """What was packed of a window of the PAN grid, and where [H, W] it is valid."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from panflow import registry
 from panflow.arrays import is_torch, like, namespace, to_numpy
 from panflow.errors import InputError, is_out_of_memory
 from panflow.generative.noise import Noise
@@ -72,6 +73,16 @@ class Model(Sharpener):
 
     costly = True
     uses_mtf = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: inference backends, which may not be pickled, go by their names."""
+        name = type(self.backend).__module__.rpartition(".")[2] if self.backend else None
+        return {**vars(self), "backend": name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        name = state["backend"]
+        backend = registry.get("runtimes", name).Backend(state["network"]) if name else None
+        vars(self).update(state, backend=backend)
 
     @property
     def device(self) -> torch.device | None:

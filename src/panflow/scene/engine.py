@@ -8,7 +8,9 @@ small scene and over a seeded sample of a large one.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, TypeVar, cast
@@ -25,6 +27,7 @@ BLOCK = 512  # PAN pixels of a block's side
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
 BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
 TORCH_MIB = 200  # torch, where it is needed
+COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]  # stage, done, of how many blocks
 Work = Callable[[Core, np.ndarray, np.ndarray | None], T]  # core, image [C, h, w], where it is valid [h, w]
@@ -38,6 +41,13 @@ def lattice(region: Core) -> list[Core]:
 def sample(region: Core) -> list[Core]:
     """The blocks that methods are fitted on."""
     return spread(lattice(region), FIT_BLOCKS)
+
+
+def load_loops(part: Core) -> None:
+    """Compiled loops where they are installed, and a part is so large that loading them pays."""
+    if (part[1] - part[0]) * (part[3] - part[2]) >= COMPILED:
+        with suppress(ImportError):  # an extra
+            importlib.import_module("panflow.ops.compiled")
 
 
 @dataclass(frozen=True)

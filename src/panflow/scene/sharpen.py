@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from panflow import registry, zoo
 from panflow.errors import InputError, Untrusted
 from panflow.files.output import Output
 from panflow.files.scene import Scene
-from panflow.files.sink import Profile, Sink
+from panflow.files.sink import Packing, Profile, Sink
 from panflow.files.tiff import Tile
 from panflow.ops.cores import available
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.window import Core
-from panflow.scene import engine, record
+from panflow.scene import cluster, engine, record
 from panflow.scene.counts import counts, nodata_in
 from panflow.scene.doubts import reasons
 from panflow.scene.engine import Progress
@@ -31,8 +30,6 @@ from panflow.scene.memory import peak_mib
 from panflow.scene.opening import opened, opened_together
 from panflow.scene.report import Report
 from panflow.types import YX, Sensor, Sharpener, yx
-
-COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
 
 
 def sharpen_file(
@@ -60,6 +57,7 @@ def sharpen_file(
     overwrite: bool = False,
     strict: bool = False,
     hash_inputs: bool = False,
+    scheduler: Any = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Report:
@@ -74,8 +72,9 @@ def sharpen_file(
     offset, MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result;
     fit: of another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's; profile:
     type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than one to be
-    doubted; hash_inputs: the result's tags keep the SHA-256 of the inputs; options: of the method, as `panflow.load`
-    takes them (device, context, seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
+    doubted; hash_inputs: the result's tags keep the SHA-256 of the inputs; scheduler: of a dask cluster, its address or
+    a `Client`, whose workers compute the blocks; options: of the method, as `panflow.load` takes them (device, context,
+    seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where `strict` finds reasons to doubt the result. Until the result is whole, `out` is not touched.
@@ -100,6 +99,7 @@ def sharpen_file(
     profile = profile or Profile()
     fit = Fit.read(fit) if isinstance(fit, (str, Path)) else fit
     with ExitStack() as stack:
+        client = stack.enter_context(cluster.connected(scheduler)) if scheduler else None
         output, kept = (
             stack.enter_context(_output(name, scene.files, overwrite)) if name else None for name in (out, save_fit)
         )
@@ -119,6 +119,7 @@ def sharpen_file(
             max_memory,
             strict,
             progress,
+            client,
         )
     seconds = time.perf_counter() - started
     return replace(report, seconds=seconds, mpix_per_second=report.pixels / 1e6 / seconds, peak_mib=peak_mib())
@@ -138,6 +139,7 @@ def _sharpened(
     max_memory: float | None,
     strict: bool,
     progress: Progress | None,
+    client: Any,
 ) -> Report:
     """The report of a run, without what it cost."""
     sharpener, name = _sharpener(method, options)
@@ -153,9 +155,7 @@ def _sharpened(
         grid = source.grid.cut(part)
         region = source.extent if whole_fit or fit else part
         output.refuse(source.files)
-        if grid.size[0] * grid.size[1] >= COMPILED:
-            with suppress(ImportError):  # an extra
-                importlib.import_module("panflow.ops.compiled")
+        engine.load_loops(part)
         source.require_data([*engine.sample(part), *engine.lattice(part)])
         fitted = sharpener.with_state(fit.state) if fit else engine.fit([(source, region)], sharpener, jobs, progress)
         run = engine.planned(source, fitted, jobs, max_memory, progress, part=part, region=region)
@@ -186,11 +186,10 @@ def _sharpened(
                 imagery=source.imagery,
             )
 
-            def pack(core: Core, image: np.ndarray, valid: np.ndarray | None) -> Packed:
-                result, beyond = counts(image, valid, kind, absent)
-                return core, sink.pack(core, result), valid, beyond
-
-            for core, packed, valid, beyond in run.each(pack):
+            work = _Work(kind.name, absent, sink.pack)
+            field = ready.offset.field if ready.corrected else None
+            blocks = cluster.each(client, scene, field, run, work) if client else run.each(work)
+            for core, packed, valid, beyond in blocks:
                 sink.write(core, packed, valid)
                 clipped += beyond
                 holes += 0 if valid is None else int(valid.size - valid.sum())
@@ -269,6 +268,19 @@ def fit_files(
         fitted = engine.fit([(each.source, each.part) for each in ready], sharpener, jobs, progress)
         first = ready[0]
         return Fit.of(first.source, name, first.offset, first.corrected, first.mtf, fitted)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """From a block's image to what is written of it."""
+
+    kind: str
+    absent: float | None
+    pack: Packing
+
+    def __call__(self, core: Core, image: np.ndarray, valid: np.ndarray | None) -> Packed:
+        result, beyond = counts(image, valid, np.dtype(self.kind), self.absent)
+        return core, self.pack(core, result), valid, beyond
 
 
 Packed = tuple[Core, np.ndarray | list[Tile], np.ndarray | None, int]  # core, pixels, valid, how many were clipped
