@@ -233,6 +233,42 @@ def test_fine_colour_is_the_share_of_the_details_that_is_not_pan():
     assert found == pytest.approx(0.1 / 1.1, rel=0.05)
 
 
+BANDS = ("band_gain", "band_correlation")
+
+
+def of_scene(gains, seed=18):
+    """Bands with these shares of the fine detail that goes with their coarser one, PAN, MS by the sensor's optics."""
+    fused, pan = detailed(1.0, seed)
+    fine = pan - detailed(0.0, seed)[0][0]
+    contrast = (1.0, 0.5, -0.3, 2.0)
+    bands = np.stack([1000 + c * (fused[0] - 1000) for c in contrast])
+    ms = sense(bands[None], make_pair(pan, np.ones((4, 40, 40)), sensor="ikonos"))[0]
+    return bands + np.stack([c * (gain - 1) * fine for c, gain in zip(contrast, gains)]), pan, ms
+
+
+@pytest.mark.parametrize("gains", [(1, 1, 1, 1), (1, 0.4, 1, 1), (1, 1, 0.6, 1), (0.5, 1, 1, 1)])
+def test_the_band_gain_is_that_of_the_visible_band_with_least_detail(gains):
+    found = panflow.assess(*of_scene(gains), sensor="ikonos", indices=BANDS)
+    assert found["band_gain"] == pytest.approx(min(gains), rel=0.05)
+    assert found["band_correlation"] == pytest.approx(1, abs=0.02)
+
+
+def test_detail_in_the_near_infrared_stands_for_no_visible_band():
+    soft, pan, ms = of_scene((0, 0, 0, 1))
+    found = panflow.assess(soft, pan, ms, sensor="ikonos", indices=(*BANDS, "detail_gain"))
+    assert found["band_gain"] == pytest.approx(0, abs=0.05)
+
+
+def test_noise_of_one_band_lowers_the_band_correlation():
+    fused, pan, ms = of_scene((1, 1, 1, 1))
+    noise = np.random.default_rng(19).normal(size=pan.shape)
+    detail = fused[1] - gaussian_filter(fused[1], 1.5)
+    fused[1] += detail.std() * noise
+    found = panflow.assess(fused, pan, ms, sensor="ikonos", indices=BANDS)
+    assert found["band_gain"] == pytest.approx(1, abs=0.1)
+    assert found["band_correlation"] < 0.8
+
+
 def test_fine_colour_looks_at_visible_bands():
     rng = np.random.default_rng(17)
     pan, other = 1000 + 100 * rng.normal(size=(2, 96, 96))

@@ -21,6 +21,7 @@ from panflow.ops.resample import lowpass
 from panflow.types import Array
 
 NARROW, WIDE = 1.5, 6.0  # PAN pixels
+VISIBLE = 700.0  # nm
 OCTAVES = ("fine", "middle")
 
 
@@ -80,12 +81,18 @@ def octaves_of(case: Case) -> tuple[Array, Array, Array]:
     return low * keep, (planes - narrow) * keep, (narrow - wide) * keep
 
 
-def clear(case: Case) -> Array | None:
-    """Pixels around which next to none is invalid, [B, 1, H, W]; None where all are valid."""
+def clear(case: Case, sigma: float = WIDE) -> Array | None:
+    """Pixels around which next to none is invalid in a Gaussian window, [B, 1, H, W]; None where all are valid."""
     if case.valid is None:
         return None
-    share = lowpass(as_float(case.valid, double=True), gaussian(WIDE))
+    share = lowpass(as_float(case.valid, double=True), gaussian(sigma))
     return case.valid & (share > 0.99)
+
+
+def visible(case: Case) -> list[int]:
+    """The visible bands, among them those of unknown wavelength; all where there is none."""
+    bands = [k for k, band in enumerate(case.sensor.bands) if not band.wavelength > VISIBLE]
+    return bands or list(range(case.fused.shape[1]))
 
 
 def _products(case: Case, planes: Array) -> Array:

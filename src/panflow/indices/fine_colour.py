@@ -6,13 +6,12 @@ from typing import ClassVar
 
 from panflow.arrays import as_float, namespace
 from panflow.indices._case import Case, evaluate
-from panflow.indices._details import clear, gaussian, octaves_of, share
+from panflow.indices._details import clear, gaussian, octaves_of, share, visible
 from panflow.indices._stats import Sums
 from panflow.ops.resample import lowpass
 from panflow.types import Array
 
 WINDOW = 5.0  # standard deviation of the local regression's window, PAN pixels
-VISIBLE = 700.0  # nm
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,8 @@ class Index:
 
     def value(self, means: Sequence[Array], case: Case) -> Array:
         xp = namespace(means[0])
-        bands = [k for k, band in enumerate(case.sensor.bands) if not band.wavelength > VISIBLE]
-        bands = bands or list(range(means[0].shape[1]))
         shares = share(means[0], means[1])
-        return xp.mean(xp.stack([shares[:, k] for k in bands], axis=1), axis=1)
+        return xp.mean(xp.stack([shares[:, k] for k in visible(case)], axis=1), axis=1)
 
     def map(self, case: Case) -> Array:
         """The same in a Gaussian window around every pixel, mean over all bands."""
