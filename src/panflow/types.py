@@ -115,6 +115,12 @@ class Pair:
         return sum(y for y, _ in self.phase) / n, sum(x for _, x in self.phase) / n
 
 
+class Progress(Protocol):
+    """Hears how far something long has come: the stage, done of how many parts, and what else there is to say."""
+
+    def __call__(self, stage: str, done: int, total: int, /, *, note: str = ...) -> None: ...
+
+
 class Sharpener(Protocol):
     """The waist: whatever sharpens. Who inherits it gets the parts below `__call__`, as they are for arithmetic without
     a network and the sensor's optics."""
@@ -302,6 +308,7 @@ __all__ = [
     "Network",
     "Objective",
     "Pair",
+    "Progress",
     "Renaming",
     "Sensor",
     "Sharpener",

@@ -1,13 +1,13 @@
 """Sharpeners by name: a classical method, a bundled model, or a model file."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from panflow import registry
 from panflow.errors import InputError, MissingInput, needing
-from panflow.types import Sharpener
+from panflow.types import Progress, Sharpener
 
 DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/evidence/default.md)
 DEVICES = r"auto|(cpu|cuda|mps|xpu)(:\d+)?"
@@ -24,6 +24,7 @@ def load(
     adapt: float | None = None,
     adapter: str | Path | None = None,
     save_adapter: str | Path | None = None,
+    progress: Progress | None = None,
     **options,
 ) -> Sharpener:
     """The sharpener of a method's name ("gsa"), a bundled model's name or a path that ends in .safetensors.
@@ -36,8 +37,9 @@ def load(
     model's answer is that can be asked for both: "pan", as PAN, or "ms", as the MS sensor would give it on PAN's grid,
     which reduced resolution (Wald's protocol) rewards. A learned model is tuned to the scene that it is fitted to where
     `adapt` gives the seconds for it (`learned.adapt`); `save_adapter` keeps the weights that this changes in a file,
-    and `adapter` takes them from one.
+    and `adapter` takes them from one; `progress` hears the seconds gone, of how many, and the terms that tuning lowers.
     """
+    adaptation = _Adaptation(adapt, adapter, save_adapter, progress)
     registry.closest("detail", detail, ("pan", "ms"))
     name = str(name or DEFAULT)
     for each in str(device).split(","):
@@ -47,17 +49,16 @@ def load(
     if name.endswith(".safetensors"):
         if not Path(name).is_file():
             raise MissingInput(f"no model file {name}: expected a .safetensors file of `panflow train` or `import`")
-        return _open_model(Path(name), device, context, seed, runtime, detail, adapt, adapter, save_adapter)
+        return _open_model(Path(name), device, context, seed, runtime, detail, adaptation)
     if name in registry.names("models"):
         path = registry.path("models", name)
         graph = path.with_suffix(".onnx")
-        adapted = adapt or adapter or save_adapter
-        if graph.is_file() and not adapted and device in ("auto", "cpu") and _by_graph(runtime):
+        if graph.is_file() and not adaptation.asked and device in ("auto", "cpu") and _by_graph(runtime):
             from panflow.learned.graph import open_graph
 
             return replace(open_graph(graph, seed=seed), context=context, detail=detail)
-        return _open_model(path, device, context, seed, runtime, detail, adapt, adapter, save_adapter)
-    if adapt or adapter or save_adapter:
+        return _open_model(path, device, context, seed, runtime, detail, adaptation)
+    if adaptation.asked:
         raise InputError(f"{name} has no weights to adapt to a scene: expected a learned model, as {DEFAULT}")
     names = registry.names("methods") + registry.names("models")
     return registry.get("methods", registry.closest("method", name, names)).Method(**options)
@@ -68,16 +69,23 @@ def _by_graph(runtime: str | None) -> bool:
     return runtime == "onnx" or (runtime in (None, "auto") and not find_spec("torch"))
 
 
+@dataclass(frozen=True)
+class _Adaptation:
+    """How a model is adapted to its scene: seconds to tune it, the files of an adapter to use and of one to keep, and
+    what hears how far tuning is; the first three as `load` takes them."""
+
+    seconds: float | None
+    adapter: str | Path | None
+    save: str | Path | None
+    progress: Progress | None
+
+    @property
+    def asked(self) -> bool:
+        return bool(self.seconds or self.adapter or self.save)
+
+
 def _open_model(
-    path: Path,
-    device: str,
-    context: int | None,
-    seed: int,
-    runtime: str | None,
-    detail: str,
-    adapt: float | None,
-    adapter: str | Path | None,
-    save_adapter: str | Path | None,
+    path: Path, device: str, context: int | None, seed: int, runtime: str | None, detail: str, adaptation: _Adaptation
 ) -> Sharpener:
     with needing(f"the model {path.stem}" if runtime in (None, "auto") else f"the runtime {runtime}"):
         from panflow.learned.file import open_model
@@ -86,16 +94,17 @@ def _open_model(
     runtime = runtime or "torch"
     first, *others = str(device).split(",")
     model = replace(open_model(path, device=first, context=context, seed=seed), detail=detail)
-    if adapter or adapt or save_adapter:
+    if adaptation.asked:
         from panflow.files.output import Output
         from panflow.learned import adapt as adapting
 
         if others:
             raise InputError(f"device {device}: expected one device for a model that is adapted to a scene")
-        if save_adapter and not adapt:
+        if adaptation.save and not adaptation.seconds:
             raise InputError("save_adapter: expected adapt as well, with the seconds that adapting may take")
-        if adapter:
-            model = adapting.apply(model, adapter)
-        if adapt:
-            return adapting.Adapting(model, adapt, runtime, Output(save_adapter) if save_adapter else None)
+        if adaptation.adapter:
+            model = adapting.apply(model, adaptation.adapter)
+        if adaptation.seconds:
+            kept = Output(adaptation.save) if adaptation.save else None
+            return adapting.Adapting(model, adaptation.seconds, runtime, kept, adaptation.progress)
     return Replicas.of(model, [first, *others]).on(runtime) if others else model.on(runtime)

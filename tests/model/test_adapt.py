@@ -93,6 +93,15 @@ def test_the_door_tunes_and_keeps_and_uses(pair, tmp_path):
         zoo.load("bandwise", adapt=3, save_adapter=out)
 
 
+def test_progress_tells_time_and_both_terms(model, pair):
+    heard: list[tuple] = []
+    hear = zoo.load("bandwise", adapt=3, progress=lambda *stage, note: heard.append((*stage, note))).progress
+    adapt.tune(model, [pair], 600, rounds=1, progress=hear)
+    assert {(stage, total) for stage, _, total, _ in heard} == {("adapt", 600)}
+    assert [done for _, done, _, _ in heard] == sorted(done for _, done, _, _ in heard)
+    assert all(note.startswith("MS 0.") and ", PAN 0." in note for *_, note in heard)
+
+
 def test_a_method_without_weights_says_so():
     with pytest.raises(InputError, match="no weights to adapt"):
         zoo.load("gsa", adapt=10)

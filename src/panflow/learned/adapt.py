@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from panflow.learned.weights import digest
 from panflow.ops.kernels import TAPS
 from panflow.ops.resample import sense
 from panflow.ops.window import Core, grown, window
-from panflow.types import YX, Array, Batch, Network, Pair, Sharpener
+from panflow.types import YX, Array, Batch, Network, Pair, Progress, Sharpener
 
 WEIGHT = 0.1  # of the structural term
 NARROW, BROAD = 2, 8  # half-widths of the windows of X and T, PAN pixels
@@ -63,13 +63,13 @@ def tune(
     *,
     seed: int = 0,
     rounds: int | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Model:
     """A copy of a model, which was fitted to the scene, with what its network declares as `tuned` adapted to it.
 
     scene: pairs whose cores tile it; seconds: of all of this, at most; rounds: over the patches, at most (None: as many
     as there is time for). The best of what was tried is kept, the model as it came among it. progress: called
-    with "adapt", seconds gone and of how many.
+    with "adapt", seconds gone and of how many, and the terms of MS and of PAN as they are and as they were.
 
     Raises InputError where the network sees the whole image or samples in several steps.
     """
@@ -88,8 +88,15 @@ def tune(
     optimiser = torch.optim.Adam(parameters, RATE)
     rng = np.random.default_rng(seed)
 
-    start = best = _score(tuned, patches)
+    start = best = score = _score(tuned, patches)
     kept = _state(tuned.network)
+
+    def tell(gone: float) -> None:
+        if progress:
+            ms, pan = (f"{now:.4f} (was {was:.4f})" for now, was in zip(score, start))
+            progress("adapt", min(int(gone), int(seconds)), int(seconds), note=f"MS {ms}, PAN {pan}")
+
+    tell(time.perf_counter() - started)
     beyond = done = 0
     while beyond < 2 and done != rounds and time.perf_counter() - started < seconds:
         for k in rng.permutation(len(patches)):
@@ -98,8 +105,7 @@ def tune(
             (spectral + WEIGHT * structural).backward()
             optimiser.step()
             gone = time.perf_counter() - started
-            if progress:
-                progress("adapt", min(int(gone), int(seconds)), int(seconds))
+            tell(gone)
             if gone > seconds:
                 break
         done += 1
@@ -127,7 +133,7 @@ class Adapting(Sharpener):
     seconds: float
     runtime: str = "torch"
     output: Output | None = None
-    progress: Callable[[str, int, int], None] | None = None
+    progress: Progress | None = None
 
     costly = True
     uses_mtf = True

@@ -37,11 +37,11 @@ from panflow.scene import _eye
 from panflow.scene._judged import Judged
 from panflow.scene._statistics import Parts, Statistic, merge
 from panflow.scene.blocks import overlapped
-from panflow.scene.engine import BASE_MIB, Progress
+from panflow.scene.engine import BASE_MIB
 from panflow.scene.memory import peak_mib
 from panflow.scene.opening import opened
 from panflow.scene.report import plain
-from panflow.types import YX, Sensor
+from panflow.types import YX, Progress, Sensor
 
 MEMORY = 4096  # MiB that an assessment may use, where nothing is said
 COPIES = 10  # float64 images of all bands and PAN that computing every index holds at once

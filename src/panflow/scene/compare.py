@@ -32,12 +32,12 @@ from panflow.pairs import doubled, with_validity
 from panflow.pictures import picture
 from panflow.pictures.composite import GAMMA, composite, details
 from panflow.scene import _window
-from panflow.scene.engine import Progress, sample
+from panflow.scene.engine import sample
 from panflow.scene.memory import Peak
 from panflow.scene.opening import opened
 from panflow.scene.quicklook import OVERVIEW
 from panflow.scene.report import plain
-from panflow.types import Pair, Sensor, Sharpener
+from panflow.types import Pair, Progress, Sensor, Sharpener
 
 FULL = ("detail_gain", "detail_correlation", "fine_colour", "r_ergas", "d_lambda_k", "d_s", "hqnr", "d_rho")
 REDUCED = ("sam", "ergas", "q2n", "scc")

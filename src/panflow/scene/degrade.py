@@ -21,9 +21,9 @@ from panflow.ops.degrade import wald
 from panflow.ops.moments import ms_core
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.pairs import doubled
-from panflow.scene.engine import Progress, reported
+from panflow.scene.engine import reported
 from panflow.scene.opening import opened
-from panflow.types import YX, Pair, Sensor
+from panflow.types import YX, Pair, Progress, Sensor
 
 LIMIT = 128_000_000  # PAN pixels of a scene, which is reduced in memory: some 4 GiB of them
 NAMES = ("pan.tif", "ms.tif", "reference.tif")

@@ -21,7 +21,7 @@ from panflow.ops.memory import require_room
 from panflow.ops.window import Core, meet, spread, tiles, within
 from panflow.pairs import Windows
 from panflow.scene.blocks import overlapped
-from panflow.types import Pair, Sharpener
+from panflow.types import Pair, Progress, Sharpener
 
 BLOCK = 512  # PAN pixels of a block's side
 FIT_BLOCKS = 32  # blocks from which a larger scene is fitted
@@ -29,7 +29,6 @@ BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
 TORCH_MIB = 200  # torch, where it is needed
 COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
 T = TypeVar("T")
-Progress = Callable[[str, int, int], None]  # stage, done, of how many blocks
 Work = Callable[[Core, np.ndarray, np.ndarray | None], T]  # core, image [C, h, w], where it is valid [h, w]
 
 

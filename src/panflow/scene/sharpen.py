@@ -24,12 +24,11 @@ from panflow.ops.window import Core
 from panflow.scene import cluster, engine, record
 from panflow.scene.counts import counts, nodata_in
 from panflow.scene.doubts import reasons
-from panflow.scene.engine import Progress
 from panflow.scene.fit import Fit
 from panflow.scene.memory import peak_mib
 from panflow.scene.opening import opened, opened_together
 from panflow.scene.report import Report
-from panflow.types import YX, Sensor, Sharpener, yx
+from panflow.types import YX, Progress, Sensor, Sharpener, yx
 
 
 def sharpen_file(
@@ -142,7 +141,7 @@ def _sharpened(
     client: Any,
 ) -> Report:
     """The report of a run, without what it cost."""
-    sharpener, name = _sharpener(method, options)
+    sharpener, name = _sharpener(method, options, progress)
     if fit:
         fit.require_method(name)
     with (
@@ -239,7 +238,9 @@ def _output(name: str | Path | Output, inputs: Sequence[str], overwrite: bool) -
     return name if isinstance(name, Output) else Output(name, inputs=inputs, overwrite=overwrite)
 
 
-def _sharpener(method: str | Path | Sharpener | None, options: Mapping[str, Any]) -> tuple[Sharpener, str]:
+def _sharpener(
+    method: str | Path | Sharpener | None, options: Mapping[str, Any], progress: Progress | None
+) -> tuple[Sharpener, str]:
     """The sharpener, not fitted yet, and its name."""
     if callable(method) and options:
         raise InputError(f"{', '.join(options)}: expected no options of a method that is a sharpener already")
@@ -247,7 +248,7 @@ def _sharpener(method: str | Path | Sharpener | None, options: Mapping[str, Any]
         raise InputError(
             f"device {options['device']}: the method {method} computes on the CPU; only models go elsewhere"
         )
-    sharpener = method if callable(method) else zoo.load(method, **{"runtime": "auto", **options})
+    sharpener = method if callable(method) else zoo.load(method, progress=progress, **{"runtime": "auto", **options})
     name = str(method) if isinstance(method, (str, Path)) else zoo.DEFAULT if method is None else "custom"
     return sharpener, name
 
@@ -263,7 +264,7 @@ def fit_files(
     """What `sharpen_file` takes from a scene, taken from several of one sensor together: neighbours that are sharpened
     with it have no seams. method, jobs, options: as there. Raises as it does."""
     jobs = jobs or available()
-    sharpener, name = _sharpener(method, options)
+    sharpener, name = _sharpener(method, options, progress)
     with opened_together(scenes, jobs, uses_mtf=sharpener.uses_mtf) as ready, threadpool_limits(limits=1):
         fitted = engine.fit([(each.source, each.part) for each in ready], sharpener, jobs, progress)
         first = ready[0]
