@@ -20,7 +20,7 @@ def sharpen(
     *,
     method: str | Path | Sharpener | None = None,
     sensor: str | Sensor | None = None,
-    phase: Any = "corner",
+    phase: Any = None,
     arithmetic: str = "standard",
     mtf: MTFChoice = "auto",
     detail: str = "pan",
@@ -31,14 +31,18 @@ def sharpen(
     DataArrays. Returns the same kind and floating type, [C, H, W] or [B, C, H, W]; integers give float32,
     unrounded; NaN marks nodata. method: a name, a model file or a sharpener; sensor: a name or a Sensor
     (None: generic); phase: where MS pixel (0, 0) is centred on the PAN grid: "corner", "toolbox", "centre", a number or
-    (y, x) in PAN pixels; arithmetic: "toolbox" computes as the field's MATLAB toolbox does (borders that wrap around,
-    no guards, filters as they are), for pairs that come from it, with phase="toolbox"; mtf: the bands' MTF gains at the
-    Nyquist frequency of MS, "auto" (estimated from the pair where that is sure, else the sensor's; under the toolbox's
-    arithmetic the sensor's), "sensor", a number or one a band; detail: of the default model, an answer as sharp as PAN
-    ("pan") or as the MS sensor would give it on PAN's grid ("ms"). Computed in float64.
+    (y, x) in PAN pixels; None: "corner", or where the coordinates of DataArrays say; arithmetic: "toolbox" computes as
+    the field's MATLAB toolbox does (borders that wrap around, no guards, filters as they are), for pairs that come from
+    it, with phase="toolbox"; mtf: the bands' MTF gains at the Nyquist frequency of MS, "auto" (estimated from the pair
+    where that is sure, else the sensor's; under the toolbox's arithmetic the sensor's), "sensor", a number or one a
+    band; detail: of the default model, an answer as sharp as PAN ("pan") or as the MS sensor would give it on PAN's
+    grid ("ms"). Computed in float64, DataArrays with axes y and x as `panflow.xarray.sharpen` does.
 
     Raises InputError, GeometryError or UnknownName.
     """
+    if arithmetic == "standard" and _on_axes(pan) and _on_axes(ms):
+        return _placed(pan, ms, method, sensor, phase, mtf, detail)
+    phase = "corner" if phase is None else phase
     mtf = "raised" if (detail, mtf) == ("ms", "auto") else mtf
     sharpener = method if callable(method) else zoo.load(method, detail=detail)
     pair = with_mtf(make_pair(pan, ms, sensor, phase, arithmetic=arithmetic), mtf, used=sharpener.uses_mtf)
@@ -50,6 +54,23 @@ def sharpen(
         fused = xp.where(pair.pan_valid, fused, xp.full_like(fused, float("nan")))
     _, close = open_image(ms, "ms", single_band=False)
     return _wrap(close(close_type(fused, getattr(ms, "values", ms) if hasattr(ms, "dims") else ms)), pan, ms)
+
+
+def _on_axes(image: Any) -> bool:
+    """Whether it is a DataArray of one scene with axes y and x."""
+    return {"y", "x"} <= set(getattr(image, "dims", ())) and image.ndim <= 3
+
+
+def _placed(pan: Any, ms: Any, method: Any, sensor: Any, phase: Any, mtf: MTFChoice, detail: str) -> Any:
+    """Of DataArrays, whose coordinates say where they lie."""
+    from panflow import xarray
+
+    dtype = ms.dtype if ms.dtype.kind == "f" else "float32"
+    options: dict[str, Any] = {} if callable(method) else {"runtime": None, "detail": detail}
+    about: dict[str, Any] = {"sensor": sensor or "generic", "phase": phase, "mtf": mtf, "dtype": dtype}
+    fused = xarray.sharpen(pan, ms, method=method, **about, **options)
+    nodata = fused.attrs.pop("_FillValue", None)
+    return fused if nodata is None or nodata != nodata else fused.where(fused != nodata)
 
 
 def _wrap(fused: Any, pan: Any, ms: Any) -> Any:

@@ -293,19 +293,7 @@ class Source(Windows):
         if path not in handles:
             dataset = opened = open_dataset(path, "input")
             if virtual is not None:
-                has_nodata = dataset.nodata is not None
-                dataset = WarpedVRT(
-                    dataset,
-                    crs=virtual.crs or dataset.crs,
-                    transform=virtual.transform,
-                    height=virtual.size[0],
-                    width=virtual.size[1],
-                    resampling=Resampling.lanczos,
-                    nodata=dataset.nodata,
-                    XSCALE=1,  # else GDAL derives the width of its filter from every window that is read
-                    YSCALE=1,
-                    add_alpha=not has_nodata and ColorInterp.alpha not in dataset.colorinterp,
-                )
+                dataset = _on_grid(dataset, virtual)
             handles[path] = dataset
             with self._lock:
                 self._handles += [dataset, opened]
@@ -430,6 +418,37 @@ class Source(Windows):
             with suppress(RasterioError):
                 handle.close()
         self._handles.clear()
+
+
+def _on_grid(dataset: rasterio.DatasetReader, grid: Grid) -> WarpedVRT:
+    """A file resampled to another grid."""
+    has_nodata = dataset.nodata is not None
+    return WarpedVRT(
+        dataset,
+        crs=grid.crs or dataset.crs,
+        transform=grid.transform,
+        height=grid.size[0],
+        width=grid.size[1],
+        resampling=Resampling.lanczos,
+        nodata=dataset.nodata,
+        XSCALE=1,  # else GDAL derives the width of its filter from every window that is read
+        YSCALE=1,
+        add_alpha=not has_nodata and ColorInterp.alpha not in dataset.colorinterp,
+    )
+
+
+def warped(image: np.ndarray, grid: Grid, other: Grid, nodata: float | None) -> np.ndarray:
+    """An image [C, h, w] of a grid resampled to another as files are, in float32; NaN where it has no data."""
+    profile = {"driver": "GTiff", "dtype": image.dtype, "nodata": nodata, "crs": grid.crs, "transform": grid.transform}
+    size = dict(zip(("count", "height", "width"), image.shape))
+    with rasterio.MemoryFile() as memory, sparing():
+        with memory.open(**profile, **size, photometric="minisblack") as file:
+            file.write(np.asarray(image))
+        with memory.open() as file, _on_grid(file, other) as dataset:
+            bands = list(range(1, len(image) + 1))
+            result = dataset.read(bands, out_dtype="float32")
+            valid = Validity.of(dataset, bands).mask(dataset, None, result)
+    return result if valid is None else np.where(valid, result, np.float32("nan"))
 
 
 def _refuse_complex(path: str, dtype: str) -> None:

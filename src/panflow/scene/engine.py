@@ -106,7 +106,7 @@ def planned(
 ) -> Run:
     """How a fitted sharpener works through a scene, or a part of it, in `max_memory` MiB."""
     part, region = part or windows.extent, region or windows.extent
-    halo = _halo(windows, sharpener)
+    halo = halo_of(windows, sharpener)
     if halo is None:
         side = max(region[1] - region[0], region[3] - region[2])
         cores = [region]
@@ -118,7 +118,7 @@ def planned(
     return Run(windows, sharpener, part, region, cores, halo, flight, jobs, warnings, progress)
 
 
-def _halo(windows: Windows, sharpener: Sharpener) -> int | None:
+def halo_of(windows: Windows, sharpener: Sharpener) -> int | None:
     """PAN pixels around a tile; None: the whole scene, around whose borders the toolbox's arithmetic wraps."""
     return None if windows.toolbox else sharpener.halo(windows.ratio)
 
@@ -166,7 +166,7 @@ class _Sampled:
     ):
         self.places: list[tuple[Windows, Core, int | None]] = []
         for windows, region in scenes:
-            halo = _halo(windows, sharpener)
+            halo = halo_of(windows, sharpener)
             self.places += [(windows, core, halo) for core in ([region] if halo is None else sample(region))]
         self.jobs, self.progress = jobs, progress
 

@@ -19,6 +19,7 @@ from panflow.ops.cores import available
 from panflow.ops.mtf import MTF
 from panflow.ops.register import SEARCH, Registration, register
 from panflow.ops.window import Core, windows
+from panflow.pairs import Windows
 from panflow.scene.blocks import overlapped
 from panflow.scene.fit import Fit
 from panflow.types import YX, Pair, yx
@@ -121,6 +122,19 @@ def opened_together(
         )
 
 
+def settled(windows: Windows, how: str | YX, gains: mtf.Choice, jobs: int, uses_mtf: bool) -> None:
+    """Registers a scene of whatever gives its windows, by one offset, and takes its MTF: its phase and sensor change.
+
+    how, gains: as `sharpen_file` takes register and mtf; uses_mtf: whether MTF gains are computed with.
+    """
+    sample = _Sample([(windows, windows.extent)], jobs)
+    offset, corrected, _ = _registered(how.replace("auto", "global") if isinstance(how, str) else how, sample)
+    if corrected:
+        windows.phase = offset.phases(windows.phase)
+    choice = mtf.settled(gains, windows.sensor, lambda: sample.where(offset), sample.each, used=uses_mtf)
+    windows.sensor = choice.applied(windows.sensor)
+
+
 def _named(source: Source) -> str:
     return f"{source.sensor.name} ({', '.join(band.name for band in source.sensor.bands)})"
 
@@ -136,11 +150,11 @@ def _gains(scene: Scene, sources: Sequence[Source], offset: Registration, sample
 class _Sample:
     """Windows spread over regions of scenes, read by several threads when they are first asked for."""
 
-    def __init__(self, regions: Sequence[tuple[Source, Core]], jobs: int | None):
+    def __init__(self, regions: Sequence[tuple[Windows, Core]], jobs: int | None):
         self.jobs = jobs or available()
         alone = len(regions) == 1 and not regions[0][0].toolbox
         self.size = regions[0][0].size if alone else None  # over which an offset may vary; over several it is one
-        self.places: list[tuple[Source, Core]] = []
+        self.places: list[tuple[Windows, Core]] = []
         for source, (top, bottom, left, right) in regions:
             size = bottom - top, right - left
             ms_size = yx(min(n, ceil(s / r)) for n, s, r in zip(source.ms_size, size, source.ratio))
@@ -165,7 +179,7 @@ def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, lis
     dx) PAN pixels); whether it is to be corrected; warnings."""
     word, _, reach = how.partition(":") if isinstance(how, str) else ("", "", "")
     if word not in ("auto", "global") and how != "off":
-        return Registration(_pixels(how)), True, []
+        return given(how), True, []
     size = sample.size if word == "auto" else None
     offset = register(sample.pairs, search=_reach(how, reach) if reach else SEARCH, size=size, each=sample.each)
     large = max(map(abs, offset.shift)) > 0.5
@@ -194,15 +208,15 @@ def _reach(how: str | YX, text: str) -> float:
     return value
 
 
-def _pixels(given: str | YX) -> YX:
-    """ "DY,DX" or a pair as numbers."""
+def given(register: str | YX) -> Registration:
+    """The offset of "DY,DX" or a pair, in PAN pixels. Raises InputError."""
     try:
-        dy, dx = (float(v) for v in (given.split(",") if isinstance(given, str) else given))
+        dy, dx = (float(v) for v in (register.split(",") if isinstance(register, str) else register))
     except (TypeError, ValueError):
         dy = dx = float("nan")
     if not max(abs(dy), abs(dx)) <= FARTHEST:
         raise InputError(
-            f"register {given!r} is unknown: expected auto, global, auto:PIXELS, off, or DY,DX of at most {FARTHEST} "
-            "PAN pixels"
+            f"register {register!r} is unknown: expected auto, global, auto:PIXELS, off, or DY,DX of at most "
+            f"{FARTHEST} PAN pixels"
         )
-    return dy, dx
+    return Registration((dy, dx))
