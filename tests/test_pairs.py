@@ -56,6 +56,13 @@ def test_shapes_that_do_not_fit_are_refused():
     for pan in (np.ones((3, 40, 40)), np.ones(40), np.ones((2, 1, 40, 40)), np.ones((0, 40)), [[1.0]]):
         with pytest.raises(InputError):
             make_pair(pan, ms)
+    for last in ((10, 10, 3), (2, 10, 10, 3), (10, 10, 10)):
+        batch = last[:-3]
+        if last == (10, 10, 10):  # either way
+            assert make_pair(np.ones((40, 40)), np.ones(last)).bands == 10
+            continue
+        with pytest.raises(InputError, match="channels seem to come last"):
+            make_pair(np.ones((*batch, 1, 40, 40)), np.ones(last))
     with pytest.raises(InputError, match="one kind"):
         make_pair(torch.ones(40, 40), ms)
 

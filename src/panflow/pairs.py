@@ -89,6 +89,12 @@ def make_pair(
     if 0 in pan.shape or 0 in ms.shape:
         raise InputError(f"pan has shape {tuple(pan.shape)} and ms {tuple(ms.shape)}: expected at least one pixel")
     ratio = ratio_of(pan.shape[-2], ms.shape[-2]), ratio_of(pan.shape[-1], ms.shape[-1])
+    last = ratio_of(pan.shape[-2], ms.shape[-3]), ratio_of(pan.shape[-1], ms.shape[-2])
+    if ratio[0] != ratio[1] and last[0] == last[1] > 1:
+        raise InputError(
+            f"ms has shape {tuple(ms.shape)}: its channels seem to come last; expected [C, h, w], "
+            "np.moveaxis(ms, -1, -3) of it"
+        )
     if min(ratio) < 1 or max(ratio) <= 1:
         raise GeometryError(
             f"pan ({pan.shape[-2]} x {pan.shape[-1]}) is not finer than ms ({ms.shape[-2]} x {ms.shape[-1]}): "

@@ -81,3 +81,11 @@ def test_overrides_have_the_last_word(tmp_path):
 def test_essence_leaves_defaults_out():
     data = plans.Data("drawn", "ikonos", size=128, bands=(0, 1))
     assert plans.essence(data) == {"name": "drawn", "sensor": "ikonos", "size": 128, "bands": (0, 1)}
+
+
+def test_bands_that_are_not_there_are_refused(tmp_path):
+    from panflow.bench import images
+
+    data = plans.Data("drawn", sensor="ikonos", size=64, bands=(0, 99))
+    with pytest.raises(InputError, match="no band 99: ikonos has 4"):
+        next(images.load(data, tmp_path, 0)).make()

@@ -64,6 +64,16 @@ def test_pancollection_without_reference_and_foreign_files(root, tmp_path):
         file["x"] = 1
     with pytest.raises(InputError, match="holds x: expected pan, ms"):
         _tiles.load(Collection("pancollection", "other.h5", "worldview3"), tmp_path)
+    for pan, ms, gt in (
+        ((2, 1, 64, 64), (6, 8, 16, 16), (6, 8, 64, 64)),
+        ((6, 1, 60, 60), (6, 8, 16, 16), (6, 8, 60, 60)),
+        ((6, 1, 64, 64), (6, 8, 16, 16), (6, 8, 64, 32)),
+        ((), (6, 8, 16, 16), (6, 8, 64, 64)),
+    ):
+        with h5py.File(tmp_path / "odd.h5", "w") as file:
+            file["pan"], file["ms"], file["gt"] = np.ones(pan), np.ones(ms), np.ones(gt)
+        with pytest.raises(InputError, match=r"expected pan \[N, 1, rH, rW\]"):
+            _tiles.load(Collection("pancollection", "odd.h5", "worldview3"), tmp_path)
     with pytest.raises(UnknownName, match="did you mean 'pancollection'"):
         _tiles.load(Collection("pancolection", "other.h5", "worldview3"), tmp_path)
     with pytest.raises(InputError, match="geotiff is no format of collections"):

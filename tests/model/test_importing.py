@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -78,6 +79,15 @@ def test_other_files_are_refused(tmp_path):
         read(tmp_path / "w.pth")
     torch.save([torch.ones(1)], tmp_path / "w.pth")
     with pytest.raises(InputError, match="holds a list"):
+        read(tmp_path / "w.pth")
+    loop = {}
+    loop["net"] = loop
+    torch.save(loop, tmp_path / "w.pth")
+    with pytest.raises(InputError, match="holds no weights"):
+        read(tmp_path / "w.pth")
+    with zipfile.ZipFile(tmp_path / "w.pth", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("archive/data.pkl", bytes(10_000_000))
+    with pytest.raises(InputError, match="torch compresses none"):
         read(tmp_path / "w.pth")
 
 

@@ -171,6 +171,15 @@ def test_what_does_not_fit_is_said(scene, tmp_path):
             assess_file(**arguments, sensor=SENSOR)
 
 
+def test_an_index_that_cannot_be_computed_is_said(scene, tmp_path):
+    zero = np.array([0, 1, 1, 1], "uint16")[:, None, None]
+    empty = rewritten(scene, "ms", tmp_path / "ms.tif", lambda image: image * zero, nodata=None)
+    del empty["reference"]
+    report = assess_file(**empty, indices="r_ergas", sensor=SENSOR)
+    assert report.as_dict()["indices"]["r_ergas"] is None
+    assert any("r_ergas cannot be computed" in text for text in report.warnings)
+
+
 def test_a_reference_alone(scene):
     found = assess_file(scene["fused"], reference=scene["reference"], sensor="worldview3")
     there = arrays(scene)

@@ -105,6 +105,7 @@ def test_plans_that_cannot_be_meant_are_refused(override):
     [
         (lambda w: w | {"weight": torch.full((2, 3), torch.nan)}, "not finite"),
         (lambda w: w | {"weight": torch.full((2, 3), torch.inf)}, "not finite"),
+        (lambda w: w | {"weight": torch.full((2, 3), 1e20)}, "expected what training gives"),
         (lambda w: w | {"weight": torch.zeros(2, 3, dtype=torch.int64)}, "int64"),
         (lambda w: w | {"weight": torch.zeros(2, 3, dtype=torch.bool)}, "bool"),
         (lambda w: w | {"weight": torch.zeros(2, 3, dtype=torch.complex64)}, "complex64"),

@@ -90,8 +90,8 @@ def _scene(data: Data, seed: int) -> Pair:
     sensor = sensors.load(data.sensor)
     pair = doubled(replace(synthetic.scene(data.size, sensor, seed=seed), reference=None))
     chosen = list(data.bands) or list(range(pair.bands))
-    phase = tuple(pair.phase[k] for k in chosen)
-    return replace(pair, ms=pair.ms[:, chosen], sensor=sensor.select(chosen), phase=phase)
+    sensor = sensor.select(chosen)
+    return replace(pair, ms=pair.ms[:, chosen], sensor=sensor, phase=tuple(pair.phase[k] for k in chosen))
 
 
 def _observed(data: Data, root: Path, optics: Optics, seed: int) -> Pair:

@@ -23,7 +23,21 @@ def load(collection: Collection, root: Path) -> Tiles:
         raise InputError(f"{path} is no HDF5 file: {error}") from None
     if not {"pan", "ms"} <= set(file):
         raise InputError(f"{path} holds {', '.join(file) or 'nothing'}: expected pan, ms and, for learning, gt")
-    pan, ms = file["pan"], file["ms"]
-    ratio = pan.shape[-1] / ms.shape[-1]
+    pan, ms, reference = file["pan"], file["ms"], file.get("gt")
+    ratio = _ratio(path, pan, ms, reference)
     sensor = sensor_of(collection, ms.shape[1])
-    return Tiles(pan, ms, file.get("gt"), sensor, (ratio, ratio), (ratio / 2, ratio / 2), collection.bands)
+    return Tiles(pan, ms, reference, sensor, (ratio, ratio), (ratio / 2, ratio / 2), collection.bands)
+
+
+def _ratio(path: Path, pan: h5py.Dataset, ms: h5py.Dataset, reference: h5py.Dataset | None) -> int:
+    """PAN pixels per MS pixel. InputError where the shapes are not those of one set of pairs."""
+    given = {"pan": pan, "ms": ms} | ({} if reference is None else {"gt": reference})
+    shapes = {name: tuple(getattr(images, "shape", ()) or ()) for name, images in given.items()}
+    fit = all(len(shape) == 4 for shape in shapes.values()) and 0 not in shapes["ms"]
+    ratio = shapes["pan"][-1] // shapes["ms"][-1] if fit else 0
+    n, bands, height, width = shapes["ms"] if fit else (0, 0, 0, 0)
+    fine = (height * ratio, width * ratio)
+    if not ratio or shapes["pan"] != (n, 1, *fine) or shapes.get("gt", (n, bands, *fine)) != (n, bands, *fine):
+        there = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+        raise InputError(f"{path} holds {there}: expected pan [N, 1, rH, rW], ms [N, C, H, W] and gt [N, C, rH, rW]")
+    return ratio

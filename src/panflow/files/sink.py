@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,15 @@ class _Errors(logging.Handler):
         self.messages.append(record.getMessage())
 
 
+@cache
+def _quieten() -> None:
+    """GDAL's errors say what libtiff prints on stderr besides, where it is a library of its own (wheels for Linux)."""
+    with suppress(OSError, AttributeError):
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        for path in {line.split(maxsplit=5)[-1] for line in lines if "/libtiff" in line}:
+            ctypes.CDLL(path).TIFFSetErrorHandler(None)
+
+
 class Sink:
     """A GeoTIFF or COG in the making. `write` takes blocks in any order, as `pack` gives them back; `finish` makes the
     target appear.
@@ -130,6 +141,7 @@ class Sink:
         block: int = BLOCK,
         aligned: bool = True,
     ):
+        _quieten()
         self.mask, self.profile = mask, (profile := profile.settled(output.path))
         dtype, format, compress = profile.dtype, profile.format, profile.compress
         self._output, self.out = output, output.out
@@ -221,7 +233,7 @@ class Sink:
                 there = np.ones(packed.shape[-2:], bool) if valid is None else valid
                 self._dataset.write_mask(there, window=window)
         except (RasterioError, OSError) as error:
-            raise OutputError(f"{self.out} cannot be written on: {reason(error)}; is the disk full?") from None
+            raise OutputError(f"{self.out} cannot be written to its end: {reason(error)}; is the disk full?") from None
 
     def _appended(self) -> Tiles:
         """The file, when GDAL has written what describes it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, out of what wraps them. Nothing in the file is run."""
     if not path.is_file():
         raise MissingInput(f"no checkpoint {path}")
+    _require_plain(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -74,14 +76,33 @@ def read(path: Path) -> dict[str, Tensor]:
         ) from None
     except (RuntimeError, EOFError, ValueError) as error:
         raise InputError(f"{path} is no checkpoint of torch: {str(error).splitlines()[0]}") from None
+    depth = 0
     while isinstance(content, dict) and not any(isinstance(value, Tensor) for value in content.values()):
+        depth += 1
         inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), None)
-        if inner is None:
+        if inner is None or depth > len(WRAPPERS):  # of one that holds itself there is no end
             raise InputError(f"{path} holds no weights: expected tensors by name, or these in {', '.join(WRAPPERS)}")
         content = inner
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}: expected tensors by name")
-    return {re.sub(PREFIX, "", key): value for key, value in content.items() if isinstance(value, Tensor)}
+    return {
+        re.sub(PREFIX, "", key): value
+        for key, value in content.items()
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }
+
+
+def _require_plain(path: Path) -> None:
+    """InputError where a checkpoint would become larger in memory than it is: torch compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as file:
+            content = sum(entry.file_size for entry in file.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InputError(f"{path} is no checkpoint of torch: {error}") from None
+    if content > path.stat().st_size:
+        raise InputError(f"{path} unpacks to {content:,} bytes of {path.stat().st_size:,}: torch compresses none")
 
 
 def renamed(weights: dict[str, Tensor], rules: Iterable[tuple[str, str | None]]) -> dict[str, Tensor]:

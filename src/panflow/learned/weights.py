@@ -12,6 +12,8 @@ from panflow.errors import InputError
 from panflow.files.output import reason
 from panflow.types import Transform
 
+LARGEST = 1e9  # no weight that was trained comes near; beyond, results are nonsense that may still be finite
+
 
 def digest(module: nn.Module) -> str:
     """Of a module's weights."""
@@ -44,6 +46,12 @@ def take(module: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
             kinds = (str(each.dtype).removeprefix("torch.") for each in (value, expected))
             raise InputError(f"{what}: {key} is of {', expected '.join(kinds)}")
     require_finite(weights, what)
+    for key, value in weights.items():
+        if value.numel() and float(value.abs().max()) > LARGEST:
+            raise InputError(
+                f"{what}: the weights {key} go up to {float(value.abs().max()):.1e}: expected what training gives, "
+                f"{LARGEST:.0e} at most"
+            )
     module.load_state_dict(dict(weights))
 
 

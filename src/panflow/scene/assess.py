@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -196,7 +196,7 @@ def assess_file(
             seconds=time.perf_counter() - started,
             peak_mib=peak_mib(),
             maps=folder.draw(values) if folder else [],
-            warnings=[*(ready.notes if ready else ()), *tight],
+            warnings=[*(ready.notes if ready else ()), *tight, *_undefined(values, chosen)],
         )
 
 
@@ -228,6 +228,13 @@ def _cut(size: int, side: int, step: int) -> list[tuple[int, int]]:
     count = ceil(size / side)
     edges = [round(i * size / count / step) * step for i in range(count)]
     return list(pairwise([*edges, size]))
+
+
+def _undefined(values: dict[str, float], chosen: dict[str, Index]) -> list[str]:
+    """What to say of indices without a number."""
+    labels = [label for label, value in values.items() if not isfinite(value) and value != chosen[label].ideal]
+    why = "they divide by what is 0 here; is a band empty or constant?"
+    return [f"{', '.join(labels)} cannot be computed: {why}"] if labels else []
 
 
 def _note(measured: Statistic, tiles: int) -> str:
