@@ -12,8 +12,8 @@ import pytest
 
 from panflow.archive import run as runs
 from panflow.archive.journal import Entry, Journal
-from panflow.archive.rows import rows
-from panflow.archive.work import Outcome
+from panflow.archive.rows import Row, rows
+from panflow.archive.work import Outcome, sharpen_row
 from panflow.data import synthetic
 from panflow.errors import InputError
 from panflow.ops import cores
@@ -214,3 +214,14 @@ def test_cores_are_those_that_the_process_may_use(tmp_path, monkeypatch):
     assert cores.available() == 3
     (tmp_path / "cpu.max").write_text("max 100000\n")
     assert cores.available() == 8
+
+
+def test_a_quicklook_is_refused_before_its_scene_is_sharpened(scenes, tmp_path):
+    row = Row("a", f"{scenes}/s0/pan.tif", (f"{scenes}/s0/ms.tif",), tmp_path / "a.tif")
+    (tmp_path / "a.png").write_text("mine")
+    options = {"method": "exp", "register": "off", "quicklook": tmp_path / "a.png"}
+    outcome = sharpen_row(row, options)
+    assert (outcome.exit_code, outcome.may_pass) == (4, False) and "a.png exists" in outcome.sentence
+    assert not row.out.exists() and (tmp_path / "a.png").read_text() == "mine"
+    assert sharpen_row(row, {**options, "overwrite": True}).exit_code == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

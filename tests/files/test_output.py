@@ -10,7 +10,7 @@ import pytest
 
 from panflow.errors import InputError, OutputError, OutputExists
 from panflow.files import output
-from panflow.files.output import Output, claimed, folder, rename_new, write
+from panflow.files.output import Output, append, claimed, folder, rename_new, write
 
 
 def test_a_file_is_whole_and_alone(tmp_path):
@@ -194,3 +194,28 @@ def test_one_run_at_a_time_writes_to_a_folder(tmp_path):
         pass
     with claimed(tmp_path):
         pass
+
+
+def test_lines_are_added_whole_by_several_processes(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_text('"whole"\n"cut o')
+    code = f"from panflow.files.output import append\nfor k in range(50): append({str(path)!r}, 'x' * 3000)"
+    writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    first, second, *others = path.read_text().splitlines()
+    assert (first, second) == ('"whole"', '"cut o') and others == ["x" * 3000] * 150
+
+
+def test_a_line_that_the_disk_refuses_is_taken_back(tmp_path, monkeypatch):
+    path = tmp_path / "lines.jsonl"
+    append(path, "first")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        append(path, "second")
+    assert path.read_text() == "first\n"
+    with pytest.raises(OutputError, match="is a folder"):
+        append(tmp_path, "third")

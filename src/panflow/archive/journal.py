@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from panflow.errors import OutputError
+from panflow.files.output import append
 
 NAME = "panflow-batch.jsonl"
 BEGUN = ".panflow-batch.begun"  # rows that were taken up since the last run that came to its end
@@ -44,11 +43,11 @@ class Journal:
 
     def add(self, entry: Entry) -> None:
         """On disk when this returns. Raises OutputError."""
-        _append(self.path, asdict(entry))
+        append(self.path, json.dumps(asdict(entry), allow_nan=False))
 
     def begin(self, name: str, out: Path) -> None:
         """Notes that a row was taken up: a kill between a result and its entry leaves a result that is ours."""
-        _append(self._begun, [name, str(out)])
+        append(self._begun, json.dumps([name, str(out)]))
 
     def begun(self) -> set[tuple[str, str]]:
         """(id, result) of the rows that were taken up since a run came to its end."""
@@ -67,42 +66,8 @@ class Journal:
         return entries
 
 
-def _append(path: Path, values: Any) -> None:
-    """One JSON line, by one write under a lock."""
-    line = json.dumps(values, allow_nan=False) + "\n"
-    try:
-        with path.open("ab+") as file, _locked(file):
-            if file.seek(0, os.SEEK_END) and not _ends_line(file):
-                line = "\n" + line  # the last line was cut off, by a full disk or a kill
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OutputError(f"the journal {path} cannot be written: {error.strerror}") from None
-
-
 def _lines(path: Path) -> Iterator[Any]:
     with suppress(FileNotFoundError):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with suppress(json.JSONDecodeError):
                 yield json.loads(line)
-
-
-def _ends_line(file: IO[bytes]) -> bool:
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) == b"\n"
-
-
-@contextmanager
-def _locked(file: IO[bytes]) -> Iterator[None]:
-    """Alone with the file, where the system has such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    fcntl.flock(file, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(file, fcntl.LOCK_UN)

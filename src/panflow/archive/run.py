@@ -57,7 +57,7 @@ def pending(tasks: Sequence[Task], journal: Journal, overwrite: bool) -> list[Ta
         if entry and entry.state == DONE and entry.digest == digest and there and not overwrite:
             continue
         ours = bool(entry and entry.state == DONE and entry.out == str(row.out)) or (row.id, str(row.out)) in begun
-        result.append((row, {**options, "overwrite": overwrite or (there and ours)}))
+        result.append((row, {**options, "overwrite": overwrite or ours}))
     return result
 
 

@@ -32,6 +32,8 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
 
     options: those of `sharpen_file` and of `Profile`, and quicklook.
     """
+    from panflow.files.output import several
+    from panflow.files.scene import Scene
     from panflow.files.sink import Profile
     from panflow.scene.sharpen import sharpen_file
 
@@ -47,11 +49,14 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
         profile = Profile(**{f.name: values.pop(f.name) for f in fields(Profile) if f.name in values})
         row.out.parent.mkdir(parents=True, exist_ok=True)
         values = {"bands": row.bands, "tags": row.tags, "profile": profile, **values}
-        report = sharpen_file(row.pan, row.ms, row.out, **values)
-        if quicklook:
-            from panflow.scene.quicklook import quicklook_file
+        names = [row.out, *([quicklook] if quicklook else [])]
+        inputs = Scene.of(row.pan, row.ms).files
+        with several(names, inputs=inputs, overwrite=values.pop("overwrite", False)) as outputs:
+            report = sharpen_file(row.pan, row.ms, outputs[0], **values)
+            if quicklook:
+                from panflow.scene.quicklook import quicklook_file
 
-            quicklook_file(row.out, row.pan, row.ms, quicklook, **report.for_quicklook)
+                quicklook_file(row.out, row.pan, row.ms, outputs[1], **report.for_quicklook)
     except KeyboardInterrupt:
         return Outcome(INTERRUPTED, "interrupted", since(), may_pass=True)
     except PanflowError as error:

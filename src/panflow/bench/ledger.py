@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from panflow.errors import InputError, OutputError, UnknownName
+from panflow.errors import InputError, UnknownName
+from panflow.files.output import append
 from panflow.settings import typed
 
 NAME = "results.jsonl"
@@ -77,19 +75,6 @@ class Ledger:
                 file.truncate(whole)
 
     def add(self, result: Result) -> None:
-        """On disk when it returns."""
-        line = (json.dumps(asdict(result)) + "\n").encode()
-        try:
-            with open(self.path, "ab", buffering=0) as file:
-                before = file.seek(0, os.SEEK_END)
-                try:
-                    if file.write(line) != len(line):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                    os.fsync(file.fileno())
-                except OSError:
-                    with suppress(OSError):
-                        file.truncate(before)  # else the next line would join what there is of this one
-                    raise
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be written: {error.strerror}") from None
+        """On disk when it returns. Raises OutputError."""
+        append(self.path, json.dumps(asdict(result)))
         self.results[result.key] = result

@@ -145,6 +145,43 @@ def write(out: str | Path, data: str | bytes | memoryview, *, overwrite: bool = 
         output.write(data)
 
 
+def append(out: str | Path, line: str) -> None:
+    """A line at the end of a file, on the disk when this returns: whole or not at all, also where several processes
+    write. What a kill has left of a line before it is ended first. OutputError where the disk does not take it."""
+    path = _resolved(str(out))
+    _refuse_kind(str(out), path, overwrite=True)
+    _refuse_folder(str(out), path)
+    data = line.encode() + b"\n"
+    try:
+        with open(path, "ab+", buffering=0) as file, _alone(file.fileno()):
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                data = data if file.read(1) == b"\n" else b"\n" + data
+            try:
+                if file.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    file.truncate(end)
+                raise
+    except OSError as error:
+        raise _failure(str(out), error) from None
+    if not end:
+        _sync_folder(path.parent)
+
+
+@contextmanager
+def _alone(handle: int) -> Iterator[None]:
+    """The only one that writes to an open file, where the system has such locks; closing it ends that."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    yield
+
+
 def folder(path: str | Path) -> Path:
     """The folder, made where it is missing. OutputError where it cannot be, or cannot be written to."""
     path = Path(path)
@@ -421,4 +458,4 @@ def _start(pid: int) -> int:
         return 0
 
 
-__all__ = ["Output", "claimed", "folder", "reason", "rename_new", "several", "stop", "write"]
+__all__ = ["Output", "append", "claimed", "folder", "reason", "rename_new", "several", "stop", "write"]
