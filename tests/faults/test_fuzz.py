@@ -1,6 +1,6 @@
 """Mutated images, models, recipes and ledgers: refused in a sentence or used, never a traceback or nonsense.
 
-`make test` mutates a seeded few, `make test-faults` many (PANFLOW_FAULTS_COUNT). What once broke is in `corpus/`.
+`make test` mutates a seeded few, `make test-faults` many (PANFLOW_FAULTS_COUNT). What once broke is in `corpus.py`.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from corpus import CORPUS, Change, data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,6 @@ from panflow.training import recipe as recipes
 ALL = bool(os.environ.get("PANFLOW_FAULTS"))
 COUNT = int(os.environ.get("PANFLOW_FAULTS_COUNT", "400")) if ALL else 12
 SEED = int(os.environ.get("PANFLOW_FAULTS_SEED", "0"))
-CORPUS = Path(__file__).parent / "corpus"
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +39,12 @@ def inputs(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(inputs, tmp_path, monkeypatch, capfd):
-    """Runs a command in a copy of the inputs, with some files replaced: (exit code, stderr)."""
+    """Runs a command in a copy of the inputs to which something was done: (exit code, stderr)."""
 
-    def command(text: str, files: dict[str, bytes]) -> tuple[int, str]:
+    def command(text: str, change: Change) -> tuple[int, str]:
         shutil.rmtree(tmp_path / "place", ignore_errors=True)
         shutil.copytree(inputs, tmp_path / "place")
-        for name, data in files.items():
-            (tmp_path / "place" / name).write_bytes(data)
+        change(tmp_path / "place")
         monkeypatch.chdir(tmp_path / "place")
         code = cli.run(text.split())
         return code, capfd.readouterr().err
@@ -83,7 +82,7 @@ def sound(code: int, err: str, place: Path) -> None:
 
 
 def kept(name: str, data: bytes, seed: int) -> str:
-    """A failing input's place; copy it to the corpus when it is mended."""
+    """A failing input's place; the corpus gets what makes it when it is mended."""
     path = Path(os.environ.get("PANFLOW_FAULTS_KEEP", "/tmp")) / f"crasher-{seed}-{name}"
     path.write_bytes(data)
     return str(path)
@@ -91,25 +90,24 @@ def kept(name: str, data: bytes, seed: int) -> str:
 
 @pytest.mark.parametrize("name", ["pan.tif", "ms.tif", "m.safetensors"])
 def test_mutated_files(run, inputs, tmp_path, name):
-    data = (inputs / name).read_bytes()
-    method = "m.safetensors" if name.startswith("m.") else "gsa"
+    whole = (inputs / name).read_bytes()
+    method, within = ("m.safetensors", 4096) if name.startswith("m.") else ("gsa", 1024)
     count = COUNT if name != "m.safetensors" else max(4, COUNT // 4)
     for k in range(count):
         seed = SEED * 1_000_003 + k
-        changed = mutated(data, random.Random(f"{seed} {name}"), 1024 if name != "m.safetensors" else 4096)
-        code, err = run(f"sharpen pan.tif ms.tif o.tif -m {method} -q --jobs 1", {name: changed})
+        changed = mutated(whole, random.Random(f"{seed} {name}"), within)
+        replaced = data(name, lambda _, changed=changed: changed)
+        code, err = run(f"sharpen pan.tif ms.tif o.tif -m {method} -q --jobs 1", replaced)
         try:
             sound(code, err, tmp_path / "place")
         except AssertionError as error:
             raise AssertionError(f"{kept(name, changed, seed)}: {error}") from None
 
 
-@pytest.mark.parametrize("path", sorted(CORPUS.glob("*")), ids=lambda path: path.name)
-def test_what_once_broke(run, tmp_path, path):
-    """Files are called NUMBER-NAME: one in place of the input of that name."""
-    name = path.name.partition("-")[2]
-    method = name if name.endswith(".safetensors") else "gsa"
-    code, err = run(f"sharpen pan.tif ms.tif o.tif -m {method} -q --jobs 1", {name: path.read_bytes()})
+@pytest.mark.parametrize("name", CORPUS)
+def test_what_once_broke(run, tmp_path, name):
+    text, change = CORPUS[name]
+    code, err = run(text, change)
     sound(code, err, tmp_path / "place")
 
 
