@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, cast
 
 import numpy as np
 
-from panflow.errors import InputError
-
 if TYPE_CHECKING:  # scenes are sharpened without torch
     from torch import Generator, Tensor
     from torch.nn import Module
@@ -67,11 +65,8 @@ class Sensor:
         return replace(self, bands=tuple(replace(band, mtf=gain) for band, gain in zip(self.bands, gains, strict=True)))
 
     def select(self, indices: Iterable[int]) -> Sensor:
-        """The same sensor with some of its bands, in the order given (0-based). InputError where it has not so many."""
-        chosen = tuple(indices)
-        if wrong := [i for i in chosen if not 0 <= i < len(self.bands)]:
-            raise InputError(f"no band {wrong[0]}: {self.name} has {len(self.bands)} here, counted from 0")
-        return replace(self, bands=tuple(self.bands[i] for i in chosen))
+        """The same sensor with some of its bands, in the order given (0-based)."""
+        return replace(self, bands=tuple(self.bands[i] for i in indices))
 
 
 @dataclass(frozen=True)

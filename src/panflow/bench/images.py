@@ -90,7 +90,7 @@ def _scene(data: Data, seed: int) -> Pair:
     sensor = sensors.load(data.sensor)
     pair = doubled(replace(synthetic.scene(data.size, sensor, seed=seed), reference=None))
     chosen = list(data.bands) or list(range(pair.bands))
-    sensor = sensor.select(chosen)
+    sensor = sensors.select(sensor, chosen)
     return replace(pair, ms=pair.ms[:, chosen], sensor=sensor, phase=tuple(pair.phase[k] for k in chosen))
 
 
@@ -153,7 +153,7 @@ def _part(data: Data, images: dict[str, geotiff.Image], window: tuple[int, int, 
     cut = _cut(images, window)
     pan, ms = cut["pan"], cut["ms"]
     chosen = list(data.bands) or list(range(len(ms.bands)))
-    sensor = sensors.fit_bands(sensors.load(data.sensor), len(ms.bands)).select(chosen)
+    sensor = sensors.select(sensors.fit_bands(sensors.load(data.sensor), len(ms.bands)), chosen)
     pair = make_pair(_f64(pan.bands), _f64(ms.bands[chosen]), sensor, data.phase, arithmetic=data.arithmetic)
     masks = (None if image.valid.all() else image.valid[None, None] for image in (pan, ms))
     pair = with_validity(pair, *masks)

@@ -67,7 +67,7 @@ class Tiles:
 def sensor_of(collection: Collection, count: int) -> Sensor:
     """The sensor of a set whose files have so many bands, with the bands that are taken."""
     sensor = sensors.fit_bands(sensors.load(collection.sensor), count)
-    return sensor.select(collection.bands) if collection.bands else sensor
+    return sensors.select(sensor, collection.bands) if collection.bands else sensor
 
 
 def load(collection: Collection, root: Path) -> Tiles:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import PurePath
@@ -77,6 +78,13 @@ def _named(sensor: Sensor, names: list[str] | None) -> list[Band] | None:
     words = [re.sub(r".*_(?=b\d$)", "", word) for word in words]  # Landsat's ..._SR_B2
     named = [bands.get(word) or bands.get(ALIASES.get(word, "")) for word in words]
     return None if None in named or len(set(named)) < len(named) else named  # type: ignore[return-value]
+
+
+def select(sensor: Sensor, indices: Sequence[int]) -> Sensor:
+    """The sensor with some of its bands, in the order given (0-based). InputError where it has not so many."""
+    if wrong := [i for i in indices if not 0 <= i < len(sensor.bands)]:
+        raise InputError(f"no band {wrong[0]}: {sensor.name} has {len(sensor.bands)} here, counted from 0")
+    return sensor.select(indices)
 
 
 def fit_bands(sensor: Sensor, count: int, names: list[str] | None = None) -> Sensor:
