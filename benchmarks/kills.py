@@ -1,18 +1,19 @@
 """What signals at random moments leave: runs ended by KILL, TERM and INT, as a table.
 
-    python benchmarks/kills.py --folder TMP [--count 200] [--seed 0] [--commands sharpen train] [--signals KILL TERM INT]
+    python benchmarks/kills.py --folder TMP [--count 200] [--commands sharpen train] [--signals KILL TERM INT] [--forks]
 
 A scene of 256 PAN pixels is sharpened by the default, and a tiny recipe is trained; each command runs undisturbed once,
 which says how long it takes and what it writes. Then it is started `--count` times and gets a signal at a moment drawn
 evenly from that time and a tenth more. After TERM and INT no part file may be left; after KILL parts are counted, and a
 next run, which is undisturbed after every tenth, removes them. `half`: a result that is no whole file, or differs from
-what the undisturbed run wrote (of a training after it was taken up again); `stacks`: anything of a traceback on stderr, apart from
-those of Python itself before its first line of panflow.
+what the undisturbed run wrote (of a training after it was taken up again); `stacks`: anything of a traceback on stderr,
+apart from those of Python itself before its first line of panflow.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -21,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -46,13 +48,51 @@ checkpoint = 0
 [validation]
 every = 10
 """
+FORKS = False
 COMMANDS = {
     "sharpen": (["sharpen", "s/pan.tif", "s/ms.tif", "o/out.tif", "--overwrite", "--quiet"], "o/out.tif"),
     "train": (["train", "r.toml", "--out", "o/run", "--device", "cpu", "--quiet"], "o/run/model.safetensors"),
 }
 
 
-def started(arguments: list[str], folder: Path) -> subprocess.Popen:
+class Fork:
+    """A run of panflow in a fork of this process, with what is used of a `Popen`."""
+
+    def __init__(self, arguments: list[str], folder: Path):
+        self.errors, there = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw"))
+        self.pid = os.fork()
+        if self.pid:
+            there.close()
+            return
+        code = 1
+        try:
+            os.chdir(folder)
+            os.dup2(there.fileno(), 2)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.argv = ["panflow", *arguments]
+            from panflow.__main__ import main
+
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def send_signal(self, how: int) -> None:
+        os.kill(self.pid, how)
+
+    def communicate(self) -> tuple[str, str]:
+        err = self.errors.read()
+        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return "", err
+
+
+def started(arguments: list[str], folder: Path) -> subprocess.Popen | Fork:
+    if FORKS:
+        return Fork(arguments, folder)
     line = [sys.executable, "-m", "panflow", *arguments]
     return subprocess.Popen(line, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
@@ -121,7 +161,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     parser.add_argument("--signals", nargs="+", default=["KILL", "TERM", "INT"])
+    parser.add_argument("--forks", action="store_true", help="Of a process that has all imports.")
     options = parser.parse_args()
+    if options.forks:
+        global FORKS
+        FORKS = True
+        importlib.import_module("panflow.training.loop")
+        importlib.import_module("panflow.cli.sharpen")
+        importlib.import_module("panflow.scene.sharpen")
     options.folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     scene = [sys.executable, "-m", "panflow", "synthesize", "s", "--size", "256", "--overwrite"]

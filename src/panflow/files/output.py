@@ -175,9 +175,12 @@ def append(out: str | Path, line: str) -> None:
 @contextmanager
 def _alone(handle: int) -> Iterator[None]:
     """The only one that writes to an open file, where the system has such locks; closing it ends that."""
-    with suppress(ImportError, OSError):
+    try:
         import fcntl
-
+    except ImportError:  # not a Unix
+        yield
+        return
+    with suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_EX)
     yield
 
