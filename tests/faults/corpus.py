@@ -122,6 +122,8 @@ CORPUS: dict[str, tuple[str, Change]] = {
     "a number of 5,000 digits": (SHARPEN + "m.safetensors", metadata("recipe", "1" * 5000)),
     "a checkpoint that holds itself": (IMPORT, checkpoint(itself())),
     "a ZIP bomb": (IMPORT, bomb),
+    "an empty checkpoint": (IMPORT, lambda place: (place / "net.pth").write_bytes(b"")),
+    "a checkpoint of text": (IMPORT, text("net.pth", "hello")),
     "weights of another network": (IMPORT, checkpoint({"a": torch.zeros(3), 1: torch.zeros(3)})),
     "extends = 5": (TRAIN, text("r.toml", "extends = 5\n" + RECIPE)),
     "tile = 0": (TRAIN, text("r.toml", RECIPE + "[data]\nsynthetic = 1\ntile = 0\n")),

@@ -81,7 +81,7 @@ def open_model(
     what = f"model file {path}"
     try:
         fresh = build(recipe)
-        sensor = _sensor(texts["sensor"]) if texts.get("sensor") else None
+        sensor = None if texts.get("sensor") is None else _sensor(texts["sensor"])
     except (InputError, UnknownName) as error:
         raise type(error)(f"{what}: {error}") from None
     except (TypeError, KeyError, AttributeError) as error:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from panflow import registry
-from panflow.errors import InputError, MissingInput
+from panflow.errors import InputError, MissingInput, is_out_of_memory
+from panflow.files.output import reason
 from panflow.learned.file import build
 from panflow.learned.model import Model
 from panflow.learned.weights import take
@@ -74,8 +75,10 @@ def read(path: Path) -> dict[str, Tensor]:
             f"{path} is refused: it holds {what} beside tensors, and to load these is to run code of the file. Ask "
             "its authors for the plain state dict, or save that where you trust the file"
         ) from None
-    except (RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{path} is no checkpoint of torch: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # torch raises whatever it likes for bytes that it did not write
+        if is_out_of_memory(error):
+            raise
+        raise InputError(f"{path} is no checkpoint of torch: {reason(error)}") from None
     depth = 0
     while isinstance(content, dict) and not any(isinstance(value, Tensor) for value in content.values()):
         depth += 1
