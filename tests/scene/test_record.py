@@ -37,8 +37,11 @@ def test_what_how_when_and_how_well(files, tmp_path, monkeypatch, name, format):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     report = sharpen_file(*files, tmp_path / name, method="gsa", register="off", profile=Profile(format=format))
     tags = tags_of(tmp_path / name)
-    assert json.loads(tags["PANFLOW_OPTIONS"]) == {"register": "off", "mtf": "auto", "arithmetic": "standard"}
+    assert json.loads(tags["PANFLOW_OPTIONS"]) == {
+        "register": "off", "mtf": "auto", "arithmetic": "standard", "units": "counts",
+    }  # fmt: skip
     assert tags["TIFFTAG_DATETIME"] == "1970:01:02 00:00:00"
+    assert tags["PANFLOW_VERDICT"] == "good" and "PANFLOW_REASONS" not in tags
     assert tags["PANFLOW_INPUT_BYTES"] == "; ".join(f"{p.name} {p.stat().st_size}" for p in files)
     kept, whole = json.loads(tags["PANFLOW_REPORT"]), report.as_dict()
     assert kept == {k: whole[k] for k in kept} and {"shift_pixels", "clipped_pixels", "warnings"} < kept.keys()

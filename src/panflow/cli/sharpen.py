@@ -28,6 +28,14 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 )
 @click.option("--save-fit", metavar="FILE", help="Keep what is taken from the scene (offset, MTF, statistics).")
 @click.option("--fit", metavar="FILE", help="Take that from a file of --save-fit, so that neighbours show no seams.")
+@click.option(
+    "--units",
+    type=click.Choice(["auto", "counts", "physical"]),
+    default="auto",
+    show_default=True,
+    help="What is computed in: physical by the files' scale and offset tags, auto where there are such. The result is "
+    "in counts, with MS's tags.",
+)
 @click.option("--dtype", help="Type of the result, e.g. uint16 or float32.  [default: as MS]")
 @click.option("--format", type=click.Choice(FORMATS), help="[default: cog where OUT ends in .tif, else gtiff]")
 @click.option("--compress", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True)
@@ -53,7 +61,7 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option("--save-adapter", metavar="FILE", help="Keep what --adapt changes, some kB, for other scenes like this.")
 @click.option("--adapter", metavar="FILE", help="Use a model with what --save-adapter kept.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT, and the PNG, where they exist.")
-@click.option("--strict", is_flag=True, help="No result, and exit code 6, where it would have to be doubted.")
+@click.option("--strict", is_flag=True, help="No result, and exit code 6, where its verdict is bad.")
 @click.option("--hash-inputs", is_flag=True, help="Keep the SHA-256 of the input files in the result's tags.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @progress

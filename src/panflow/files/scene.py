@@ -24,7 +24,8 @@ class Scene:
     estimates them, and takes the sensor's where the scene does not show them, "sensor" takes these, numbers ("G" or
     "G,G,...") are taken as they are; bounds: the part that is meant, (west, south, east, north) in PAN's reference
     system, or pixels: (first row, first column, rows, columns) of PAN; both as numbers or as text; dem: for images in
-    the camera's geometry, which RPC relate: a file of heights above the ellipsoid, or metres.
+    the camera's geometry, which RPC relate: a file of heights above the ellipsoid, or metres;
+    units: "counts", "physical", by the files' scale and offset tags, or "auto", so where there are such tags.
     """
 
     pan: str
@@ -39,6 +40,7 @@ class Scene:
     bounds: str | Sequence[float] | None = None
     pixels: str | Sequence[int] | None = None
     dem: str | float | None = None
+    units: str = "counts"
 
     @classmethod
     def of(

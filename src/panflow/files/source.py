@@ -27,6 +27,7 @@ from panflow.files.camera import Camera
 from panflow.files.grid import Grid, Placement, place
 from panflow.files.output import reason
 from panflow.files.scene import Scene
+from panflow.files.units import Units, chosen
 from panflow.files.validity import HIGHEST, Validity, alpha_band
 from panflow.ops.window import Core
 from panflow.pairs import Windows, is_toolbox
@@ -131,7 +132,8 @@ class Source(Windows):
     """A scene of files, whose windows come as pairs in float32, from any thread.
 
     grid: PAN's; names, colors, scales, offsets, units, band_tags, imagery (tags of the domain IMAGERY: wavelengths),
-    ms_dtype, ms_nodata: of MS, for the result; gains: the MTF gains
+    ms_dtype, ms_nodata: of MS, for the result; physical: the
+    units of MS's pixels where these are no counts; gains: the MTF gains
     that MS is recorded to be reduced with, beside a PAN that was reduced, too; notes: what a user should know; why: by
     what the sensor was recognised, or "given". Raises InputError, MissingInput, GeometryError,
     UnknownName.
@@ -156,6 +158,7 @@ class Source(Windows):
             if count != 1:
                 raise InputError(f"PAN file {pan} has {count} bands: expected one; are PAN and MS swapped?")
             self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[0]
+            self._pan_units = Units(dataset.scales[:1], dataset.offsets[:1])
             _refuse_complex(self.pan_path, self.pan_dtype)
             self._reduced = PROTOCOL in dataset.tags()
             tags = _all_tags(dataset) | dict(scene.tags)
@@ -167,6 +170,7 @@ class Source(Windows):
             names, bands = ", ".join(scene.bands), len(self.layers)
             raise InputError(f"{len(scene.bands)} band names ({names}) for {bands} MS bands: give one a band")
         self.names = list(scene.bands) or self.names
+        self.physical = chosen(scene.units, self._pan_units, self.scales, self.offsets)
         self.placement = self._place(scene.dem)
         self._require_sizes()
         sensor, self.why = self._sensor(scene.sensor)
@@ -315,7 +319,8 @@ class Source(Windows):
         return self.ms_grid
 
     def _read_pan(self, part: Core) -> tuple[np.ndarray, np.ndarray | None]:
-        return self._read(self._open(self.pan_path, None), [1], part)
+        image, valid = self._read(self._open(self.pan_path, None), [1], part)
+        return (self._pan_units.physical(image) if self.physical else image), valid
 
     def _read_ms(self, part: Core) -> tuple[np.ndarray, np.ndarray | None]:
         """The bands of all files; valid is what all of them have."""
@@ -330,7 +335,7 @@ class Source(Windows):
             image[members], there = self._read(dataset, [self.layers[k].band for k in members], part)
             if there is not None:
                 valid = there if valid is None else valid & there
-        return image, valid
+        return (self.physical.physical(image) if self.physical else image), valid
 
     def _read(
         self, dataset: rasterio.DatasetReader, bands: list[int], core: Core

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, nan
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from panflow.ops.window import window, windows
 from panflow.types import Pair, Sensor
 
 Choice = str | float | Sequence[float]
+T = TypeVar("T")
 WINDOWS = 8  # of an estimate, at most
 DIGITS = 3  # of a gain
 
@@ -97,8 +99,13 @@ def _sampled(pair: Pair) -> list[Pair]:
 
 def registered(pairs: list[Pair], offset: Registration) -> list[Pair]:
     """Some of the windows, where an offset that is sure says that they lie."""
-    some = pairs[:: ceil(len(pairs) / WINDOWS)]
-    return [replace(pair, phase=offset.phases(pair.phase)) for pair in some] if offset.confident else some
+    few = some(pairs)
+    return [replace(pair, phase=offset.phases(pair.phase)) for pair in few] if offset.confident else few
+
+
+def some(windows: list[T]) -> list[T]:
+    """Few of them, spread over all."""
+    return windows[:: max(1, ceil(len(windows) / WINDOWS))]
 
 
 IMAGES = ("pan", "ms", "pan_valid", "ms_valid", "reference")

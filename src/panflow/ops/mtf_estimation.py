@@ -104,10 +104,10 @@ def products(pair: Pair) -> Products:
 
     phases = list(dict.fromkeys(pair.phase))
     of_band = [phases.index(phase) for phase in pair.phase]
-    cells = _Cells(pair)
-    aligned = [cells(octave) for octave in _octaves(ms_aligned(pair))]
-    delivered = aligned if len(phases) == 1 else [cells(octave) for octave in _octaves(pair.ms)]
-    seen = [[cells(octave) for octave in _octaves(see(pair.pan, phase))] for phase in phases]
+    cells = Cells(pair)
+    aligned = [cells(octave) for octave in octaves(ms_aligned(pair))]
+    delivered = aligned if len(phases) == 1 else [cells(octave) for octave in octaves(pair.ms)]
+    seen = [[cells(octave) for octave in octaves(see(pair.pan, phase))] for phase in phases]
     bands = np.stack([x @ x.swapaxes(1, 2) for x in aligned], axis=1)
     cross = np.stack(
         [
@@ -120,7 +120,7 @@ def products(pair: Pair) -> Products:
     return Products(bands, cross, np.stack(power if len(phases) == 1 else [power[p] for p in of_band], axis=2))
 
 
-def _octaves(image: Array) -> tuple[Array, Array]:
+def octaves(image: Array) -> tuple[Array, Array]:
     """The finest octave of the MS grid's frequencies, and the next."""
     fine, middle = lowpass(image, _binomial(FINE)), lowpass(image, _binomial(MIDDLE))
     return image - fine, fine - middle
@@ -133,7 +133,7 @@ def _binomial(passes: int) -> Separable:
     return Separable(((tuple(taps),) * 2,))
 
 
-class _Cells:
+class Cells:
     """Cuts images on the MS grid [1, K, h, w] into cells [n, K, CELL * CELL], pixels that do not count set to 0."""
 
     def __init__(self, pair: Pair):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, nan
 from typing import Any
@@ -15,6 +15,7 @@ from panflow.errors import InputError
 from panflow.files.scene import Scene
 from panflow.files.source import Source, sparing
 from panflow.ops import mtf
+from panflow.ops.agreement import Agreement, agreement
 from panflow.ops.cores import available
 from panflow.ops.mtf import MTF
 from panflow.ops.register import SEARCH, Registration, register
@@ -25,6 +26,7 @@ from panflow.scene.fit import Fit
 from panflow.types import YX, Pair, yx
 
 FARTHEST = 1000  # PAN pixels that a given offset may have
+GAINS, EXPLAINED = (0.08, 0.7), 0.75  # MTF gains that are tried as well where less than a share of PAN is explained
 WIDEST = 200  # PAN pixels that may be searched for one
 
 
@@ -32,7 +34,7 @@ WIDEST = 200  # PAN pixels that may be searched for one
 class Opened:
     """source: the files' windows, their phase corrected where `corrected`, their sensor with the gains of `mtf`; part:
     that is meant, in PAN pixels; offset: of MS against its georeferencing; notes: what was assumed, and what a user
-    should look at."""
+    should look at; sample: windows spread over the scene."""
 
     source: Source
     part: Core
@@ -40,6 +42,20 @@ class Opened:
     corrected: bool
     mtf: MTF
     notes: tuple[str, ...]
+    sample: _Sample
+
+    @cached_property
+    def agreement(self) -> Agreement:
+        """Of PAN and the bands, where MS is taken to lie, seen through its MTF: that of the scene, or the likeliest of
+        some where it explains little."""
+        pairs = self.sample.anew()
+        result = agreement(pairs, each=self.sample.each)
+        for gain in GAINS:
+            if result.detail < EXPLAINED:
+                sensor = self.source.sensor.with_gains([gain] * self.source.bands)
+                seen = agreement([replace(pair, sensor=sensor) for pair in pairs], each=self.sample.each)
+                result = max(result, seen, key=lambda one: one.detail)
+        return result
 
     @property
     def shift(self) -> YX:
@@ -117,7 +133,7 @@ def opened_together(
         for source in sources:
             source.sensor = gains.applied(source.sensor)
         yield tuple(
-            Opened(source, part, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings))
+            Opened(source, part, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings), sample)
             for source, part in zip(sources, parts)
         )
 
@@ -163,7 +179,14 @@ class _Sample:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        return list(self.each(lambda place: place[0].read(place[1], 0), self.places))
+        return self._read(self.places)
+
+    def anew(self) -> list[Pair]:
+        """Some of them, as they are when everything is corrected."""
+        return self._read(mtf.some(self.places))
+
+    def _read(self, places: list[tuple[Windows, Core]]) -> list[Pair]:
+        return list(self.each(lambda place: place[0].read(place[1], 0), places))
 
     def each(self, function: Callable, items: Iterable) -> Iterable:
         """A function of the items, in order."""

@@ -28,6 +28,7 @@ def of_inputs(scene: Scene, ready: Opened, method: str, options: Mapping[str, An
     phase = [sum(axis) / len(source.phase) for axis in zip(*source.phase)]
     options = {k: Path(v).name if k == "adapter" and v else v for k, v in options.items() if k != "save_adapter"}
     asked = {"register": scene.register, "mtf": scene.mtf, "nodata": scene.nodata, "arithmetic": scene.arithmetic}
+    asked["units"] = "physical" if source.physical else "counts"
     tags = {
         "TIFFTAG_SOFTWARE": f"panflow {__version__}",
         "TIFFTAG_DATETIME": f"{_now():%Y:%m:%d %H:%M:%S}",
@@ -49,7 +50,8 @@ def of_inputs(scene: Scene, ready: Opened, method: str, options: Mapping[str, An
 
 def of_result(report: Report) -> dict[str, str]:
     """What is certain at the end."""
-    return {"PANFLOW_REPORT": json.dumps({k: v for k, v in report.as_dict().items() if k not in PASSING})}
+    kept = {"PANFLOW_VERDICT": report.verdict, "PANFLOW_REASONS": "; ".join(report.reasons)}
+    return kept | {"PANFLOW_REPORT": json.dumps({k: v for k, v in report.as_dict().items() if k not in PASSING})}
 
 
 def sha256(path: str | Path) -> str:

@@ -17,7 +17,8 @@ class Report:
     of a learned model's network, one after the other (0: the method has none); mtf_gains: of the bands at
     MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor", "given",
     "recorded" by `degrade`, or "unused" by the method; mtf_confidence: of the estimate, whether it was used or not;
-    part: the PAN pixels that were asked for (top, bottom, left, right; None: all)."""
+    part: the PAN pixels that were asked for (top, bottom, left, right; None: all); verdict: "good", "doubtful" or
+    "bad", reasons: why, in words, which are among the warnings too."""
 
     output: str
     sensor: str
@@ -45,6 +46,8 @@ class Report:
     mtf_confidence: float = float("nan")
     warnings: list[str] = field(default_factory=list)
     part: tuple[int, int, int, int] | None = None
+    verdict: str = ""
+    reasons: list[str] = field(default_factory=list)
 
     @property
     def corrected_shift(self) -> tuple[float, float]:
@@ -73,6 +76,7 @@ class Report:
         moved = [f"{n + 1}: {b[0]:+.2f}, {b[1]:+.2f}" for n, b in enumerate(self.band_shifts) if b != (0.0, 0.0)]
         rows = [
             ("output", self.output),
+            ("verdict", self.verdict),
             ("part", "rows {} to {}, columns {} to {}".format(*self.part) if self.part else ""),
             ("sensor", f"{self.sensor} ({self.sensor_reason})" if self.sensor_reason else self.sensor),
             ("ratio", f"{self.ratio[0]:.4g} x {self.ratio[1]:.4g}"),

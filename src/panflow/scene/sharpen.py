@@ -18,16 +18,17 @@ from panflow.files.output import Output
 from panflow.files.scene import Scene
 from panflow.files.sink import Packing, Profile, Sink
 from panflow.files.tiff import Tile
+from panflow.files.units import Units
 from panflow.ops.cores import available
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.window import Core
 from panflow.scene import cluster, engine, record
 from panflow.scene.counts import counts, nodata_in
-from panflow.scene.doubts import reasons
 from panflow.scene.fit import Fit
 from panflow.scene.memory import peak_mib
 from panflow.scene.opening import opened, opened_together
 from panflow.scene.report import Report
+from panflow.scene.verdict import BAD, Verdict, verdict
 from panflow.types import YX, Progress, Sensor, Sharpener, yx
 
 
@@ -47,6 +48,7 @@ def sharpen_file(
     bounds: str | Sequence[float] | None = None,
     pixels: str | Sequence[int] | None = None,
     dem: str | float | None = None,
+    units: str = "auto",
     whole_fit: bool = False,
     fit: str | Path | Fit | None = None,
     save_fit: str | Path | Output | None = None,
@@ -67,16 +69,18 @@ def sharpen_file(
     files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
     sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
     `panflow.sharpen`; bounds: only the part within (west, south, east, north) in PAN's reference system, or pixels:
-    (first row, first column, rows, columns); dem: heights, a file or metres, where RPC place MS on PAN; whole_fit:
+    (first row, first column, rows, columns); dem: heights, a file or metres, where RPC place MS on PAN; units:
+    "auto" computes in physical ones where files have scale and offset tags, "physical" asks for these, "counts" ignores
+    them; the result is in counts, with the tags of MS; whole_fit:
     offset, MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result;
     fit: of another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's; profile:
-    type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than one to be
-    doubted; hash_inputs: the result's tags keep the SHA-256 of the inputs; scheduler: of a dask cluster, its address or
+    type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than a bad
+    one; hash_inputs: the result's tags keep the SHA-256 of the inputs; scheduler: of a dask cluster, its address or
     a `Client`, whose workers compute the blocks; options: of the method, as `panflow.load` takes them (device, context,
     seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
-    and Untrusted where `strict` finds reasons to doubt the result. Until the result is whole, `out` is not touched.
+    and Untrusted where the verdict is bad and `strict` was asked for. Until the result is whole, `out` is not touched.
     """
     started = time.perf_counter()
     jobs = jobs or available()
@@ -94,6 +98,7 @@ def sharpen_file(
         bounds=bounds,
         pixels=pixels,
         dem=dem,
+        units=units,
     )
     profile = profile or Profile()
     fit = Fit.read(fit) if isinstance(fit, (str, Path)) else fit
@@ -154,6 +159,7 @@ def _sharpened(
         grid = source.grid.cut(part)
         region = source.extent if whole_fit or fit else part
         output.refuse(source.files)
+        _require_trust(output, verdict(ready), strict)
         engine.load_loops(part)
         source.require_data([*engine.sample(part), *engine.lattice(part)])
         fitted = sharpener.with_state(fit.state) if fit else engine.fit([(source, region)], sharpener, jobs, progress)
@@ -185,7 +191,7 @@ def _sharpened(
                 imagery=source.imagery,
             )
 
-            work = _Work(kind.name, absent, sink.pack)
+            work = _Work(kind.name, absent, source.physical, sink.pack)
             field = ready.offset.field if ready.corrected else None
             blocks = cluster.each(client, scene, field, run, work) if client else run.each(work)
             for core, packed, valid, beyond in blocks:
@@ -193,9 +199,7 @@ def _sharpened(
                 clipped += beyond
                 holes += 0 if valid is None else int(valid.size - valid.sum())
             pixels = grid.size[0] * grid.size[1]
-            doubts = reasons(ready.offset, clipped, pixels - holes)
-            if strict and doubts:
-                raise Untrusted(f"{output.out} is not written, as asked by strict: {'; '.join(doubts)}")
+            judged = _require_trust(output, verdict(ready, clipped, pixels - holes), strict)
             if kept:
                 kept.write(Fit.of(source, name, ready.offset, ready.corrected, ready.mtf, fitted).text)
             if progress:
@@ -226,12 +230,21 @@ def _sharpened(
                 mtf_source=ready.mtf.source,
                 mtf_confidence=ready.mtf.confidence,
                 part=part if grid.size != source.size else None,
-                warnings=[*ready.notes, *source.seen, *run.warnings, *doubts],
+                warnings=[*ready.notes, *source.seen, *run.warnings, *judged.reasons],
+                verdict=judged.word,
+                reasons=list(judged.reasons),
             )
             sink.finish(record.of_result(report))
             if progress:
                 progress("finish", 1, 1)
     return replace(report, warnings=[*report.warnings, *output.notes])
+
+
+def _require_trust(output: Output, judged: Verdict, strict: bool) -> Verdict:
+    """The verdict, or Untrusted where it is bad and that was to be an error."""
+    if strict and judged.word == BAD:
+        raise Untrusted(f"{output.out} is not written, as asked by strict: {'; '.join(judged.reasons)}")
+    return judged
 
 
 def _output(name: str | Path | Output, inputs: Sequence[str], overwrite: bool) -> Output:
@@ -277,9 +290,11 @@ class _Work:
 
     kind: str
     absent: float | None
+    units: Units | None
     pack: Packing
 
     def __call__(self, core: Core, image: np.ndarray, valid: np.ndarray | None) -> Packed:
+        image = self.units.counts(image) if self.units else image
         result, beyond = counts(image, valid, np.dtype(self.kind), self.absent)
         return core, self.pack(core, result), valid, beyond
 
