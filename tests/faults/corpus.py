@@ -16,6 +16,8 @@ from affine import Affine
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from panflow.learned.file import build
+
 SHARPEN = "sharpen pan.tif ms.tif o.tif -q --jobs 1 -m "
 IMPORT = "import net.pth --network pnn --bands 4 --bits 11 --out o.safetensors"
 TRAIN = "train r.toml --out run -q --device cpu"
@@ -73,6 +75,14 @@ def checkpoint(content: Any) -> Change:
     return lambda place: torch.save(content, place / "net.pth")
 
 
+def spoilt(place: Path, change: Callable) -> None:
+    """Weights of PNN, the first of them changed."""
+    parts = {"transform": {"name": "scale", "bits": 11}, "objective": {"name": "regression"}}
+    state = build({"network": {"name": "pnn", "bands": 4}, **parts}).network.state_dict()
+    first = next(iter(state))
+    torch.save({**state, first: change(state[first])}, place / "net.pth")
+
+
 def itself() -> dict:
     loop: dict[str, Any] = {}
     loop["net"] = loop
@@ -124,6 +134,10 @@ CORPUS: dict[str, tuple[str, Change]] = {
     "a ZIP bomb": (IMPORT, bomb),
     "an empty checkpoint": (IMPORT, lambda place: (place / "net.pth").write_bytes(b"")),
     "a checkpoint of text": (IMPORT, text("net.pth", "hello")),
+    "sparse weights": (IMPORT, lambda place: spoilt(place, lambda weight: weight.to_sparse())),
+    "weights without values": (IMPORT, lambda place: spoilt(place, lambda weight: weight.to("meta"))),
+    "bands given twice": (IMPORT + " --set bands=5", checkpoint({})),
+    "noise of nan": ("synthesize s --size 64 --noise nan", checkpoint({})),
     "weights of another network": (IMPORT, checkpoint({"a": torch.zeros(3), 1: torch.zeros(3)})),
     "extends = 5": (TRAIN, text("r.toml", "extends = 5\n" + RECIPE)),
     "tile = 0": (TRAIN, text("r.toml", RECIPE + "[data]\nsynthetic = 1\ntile = 0\n")),

@@ -59,6 +59,8 @@ def main() -> NoReturn:
 def run(arguments: list[str], debug: bool = False) -> int:
     """The exit code of a command."""
     warnings.filterwarnings("ignore", message="Dataset has no geo|The given matrix is eq")  # a note says it
+    if not debug:
+        os.environ.setdefault("CPL_LOG", os.devnull)  # a sentence or a note says what GDAL prints
     keep_freed()
     try:
         cli(args=arguments, standalone_mode=False)

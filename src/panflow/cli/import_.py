@@ -35,6 +35,8 @@ def command(file, network, out, sensor, bands, bits, phase, options, licence, ov
     if not count:
         raise InputError("for how many bands are these weights? give --bands or --sensor")
     pairs = dict(value_of(text) for text in options)
+    if own := {"bands", "bits", "phase", "sensor", "licence", "network", "path"} & pairs.keys():
+        raise InputError(f"--set {min(own)}: expected an option of the network; give --{min(own)}")
     model = import_checkpoint(file, network, count, sensor=trained_on, bits=bits, phase=phase, licence=licence, **pairs)
     save(model, output)
     parameters = sum(p.numel() for p in model.network.parameters())

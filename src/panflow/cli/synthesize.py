@@ -1,6 +1,6 @@
 """`panflow synthesize DIR`: a drawn scene and its truth."""
 
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 
 import click
@@ -45,6 +45,8 @@ def command(folder: Path, sensor: str, size: int, seed: int, shift: str, noise: 
         dy = dx = nan
     if not max(abs(dy), abs(dx)) <= FARTHEST:
         raise InputError(f"--shift {shift!r}: expected DY,DX of at most {FARTHEST} PAN pixels")
+    if isnan(noise + nodata):
+        raise InputError("--noise and --nodata: expected shares from 0 to 1")
     known = load(sensor)
     require_room(size * size * (len(known.bands) + 1) * 4 * COPIES / 2**20, f"a scene of {size} x {size} PAN pixels")
     output.folder(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -42,6 +43,7 @@ GDAL = {
     "GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "SIBLING_OR_CHILD_OF_VRT_PATH",
 }
 CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read once
+WARNINGS = 3  # of GDAL, of the inputs of a run
 # What `panflow degrade` records: of both files, that they are reduced; of MS, where its pixel (0, 0) is centred on PAN,
 # and of every band its MTF gain
 PROTOCOL, PHASE, GAIN = "PANFLOW_PROTOCOL", "PANFLOW_REDUCED_PHASE", "PANFLOW_MTF_GAIN"
@@ -85,6 +87,25 @@ def open_dataset(path: str, role: str) -> rasterio.DatasetReader:
             return rasterio.open(path)
     except (RasterioError, CPLE_BaseError, UnicodeError) as error:
         raise InputError(f"{role} file {path} cannot be read as an image: {reason(error)}") from None
+
+
+@contextmanager
+def gdal_warnings() -> Iterator[list[str]]:
+    """What GDAL warns of while files are opened, each once."""
+    said: list[str] = []
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage().partition(" in ")[2]
+            if text and len(said) < WARNINGS and not any(other.endswith(text) for other in said):
+                said.append(f"GDAL: {text}")
+
+    handler, logger = Heard(logging.WARNING), logging.getLogger("rasterio._env")
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
 
 
 def sparing(*paths: str, **options: Any) -> rasterio.Env:

@@ -42,6 +42,8 @@ def take(module: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
         expected = wanted[key]
         if value.shape != expected.shape:
             raise InputError(f"{what}: {key} is {tuple(value.shape)}, expected {tuple(expected.shape)}")
+        if value.layout != torch.strided or value.is_meta:
+            raise InputError(f"{what}: {key} is sparse or has no values: expected a plain tensor")
         if value.is_floating_point() != expected.is_floating_point() or value.is_complex():
             kinds = (str(each.dtype).removeprefix("torch.") for each in (value, expected))
             raise InputError(f"{what}: {key} is of {', expected '.join(kinds)}")

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from panflow.errors import InputError
 from panflow.files.scene import Scene
-from panflow.files.source import Source, sparing
+from panflow.files.source import Source, gdal_warnings, sparing
 from panflow.ops import mtf
 from panflow.ops.agreement import Agreement, agreement
 from panflow.ops.cores import available
@@ -99,7 +99,8 @@ def opened_together(
     threads would wait for each other: BLAS gets one. Raises as `opened` does, and InputError where sensors differ.
     """
     with ExitStack() as stack:
-        sources = [Source(scene) for scene in scenes]
+        with gdal_warnings() as said:
+            sources = [Source(scene) for scene in scenes]
         for source in sources:
             stack.callback(source.close)
         first, asked = sources[0], scenes[0]
@@ -132,9 +133,10 @@ def opened_together(
         gains = fit.mtf if fit else _gains(asked, sources, offset, sample, uses_mtf)
         for source in sources:
             source.sensor = gains.applied(source.sensor)
+        notes = [(*source.placement.notes, *source.notes, *said) for source in sources]
         yield tuple(
-            Opened(source, part, offset, corrected, gains, (*source.placement.notes, *source.notes, *warnings), sample)
-            for source, part in zip(sources, parts)
+            Opened(source, part, offset, corrected, gains, (*of_files, *warnings), sample)
+            for source, part, of_files in zip(sources, parts, notes)
         )
 
 
