@@ -39,6 +39,7 @@ class Range:
         raise OutOfRange(f"{where} = {value!r} is out of range: expected {bounds.strip()}")
 
 
+DEEPEST = 32  # files that extend each other
 Natural = Annotated[int, Range(0, 10**12)]
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 Steps = Annotated[int, Range(1, 1000)]  # of a sampler
@@ -74,6 +75,8 @@ def _file(kind: str, path: Path, whole: Collection[str], after: tuple[Path, ...]
     what = kind.removesuffix("s")
     if not path.is_file():
         raise InputError(f"no {what} {path}: expected a .toml file or one of {', '.join(registry.names(kind))}")
+    if len(after) > DEEPEST:
+        raise InputError(f"{what} {after[0]} extends more than {DEEPEST} files, one after the other")
     if path in after:
         raise InputError(f"{what} {path} extends itself")
     try:

@@ -1,7 +1,7 @@
 """Sharpeners by name: a classical method, a bundled model, or a model file."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,7 +61,10 @@ def load(
     if adaptation.asked:
         raise InputError(f"{name} has no weights to adapt to a scene: expected a learned model, as {DEFAULT}")
     names = registry.names("methods") + registry.names("models")
-    return registry.get("methods", registry.closest("method", name, names)).Method(**options)
+    method = registry.get("methods", registry.closest("method", name, names)).Method
+    for option in options:
+        registry.closest(f"option of method {name}", option, tuple(field.name for field in fields(method)))
+    return method(**options)
 
 
 def _by_graph(runtime: str | None) -> bool:

@@ -20,12 +20,18 @@ from panflow.learned.file import build
 
 SHARPEN = "sharpen pan.tif ms.tif o.tif -q --jobs 1 -m "
 IMPORT = "import net.pth --network pnn --bands 4 --bits 11 --out o.safetensors"
+BENCH = "bench p.toml --out run -q"
 TRAIN = "train r.toml --out run -q --device cpu"
 VRT = """<VRTDataset rasterXSize="{size}" rasterYSize="{size}"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>
 <SourceFilename relativeToVRT="1">{source}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"""
 RECIPE = """network = { name = "pnn", bands = 4 }
 transform = { name = "scale" }
 objective = { name = "regression" }
+"""
+PLAN = """title = "t"
+indices = [{{ index = "sam" }}]
+methods = [{{ label = "exp", name = "exp", options = {{ {} }} }}]
+data = [{{ name = "d", sensor = "ikonos", size = 64, {} }}]
 """
 Change = Callable[[Path], Any]
 
@@ -81,6 +87,12 @@ def spoilt(place: Path, change: Callable) -> None:
     state = build({"network": {"name": "pnn", "bands": 4}, **parts}).network.state_dict()
     first = next(iter(state))
     torch.save({**state, first: change(state[first])}, place / "net.pth")
+
+
+def chain(place: Path) -> None:
+    for k in range(1200):
+        (place / f"c{k}.toml").write_text(f'extends = "c{k + 1}"')
+    (place / "r.toml").write_text('extends = "c0"')
 
 
 def itself() -> dict:
@@ -140,6 +152,13 @@ CORPUS: dict[str, tuple[str, Change]] = {
     "noise of nan": ("synthesize s --size 64 --noise nan", checkpoint({})),
     "weights of another network": (IMPORT, checkpoint({"a": torch.zeros(3), 1: torch.zeros(3)})),
     "extends = 5": (TRAIN, text("r.toml", "extends = 5\n" + RECIPE)),
+    "1,200 recipes that extend each other": (TRAIN, chain),
+    "an option that a method has not": (BENCH, text("p.toml", PLAN.format("x = 1", "count = 1"))),
+    "a window of a drawn scene": (
+        "bench p.toml --out run -q",
+        text("p.toml", PLAN.format("", "window = [0, 0, 9, 9]")),
+    ),
+    "bands that a drawn scene has not": (BENCH, text("p.toml", PLAN.format("", "bands = [99]"))),
     "tile = 0": (TRAIN, text("r.toml", RECIPE + "[data]\nsynthetic = 1\ntile = 0\n")),
     "rates of nan": (TRAIN, text("r.toml", RECIPE + "[optimiser]\nrates = { net = nan }\n")),
     "a recipe 5,000 deep": (TRAIN, text("r.toml", "x = " + "[" * 5000 + "]" * 5000)),

@@ -185,6 +185,8 @@ def _checked(plan: Plan) -> Plan:
         for name in method.only:
             registry.closest("data", name, tuple(data.name for data in plan.data))
     for data in plan.data:
+        if (any(data.window) or data.tile) and not (data.folder or data.optics):
+            raise InputError(f"data {data.name!r}: window and tile cut a folder's images, and there is no folder")
         for protocol in data.protocols:
             registry.closest("protocol", protocol, PROTOCOLS)
     for measure in plan.measures:
@@ -193,7 +195,9 @@ def _checked(plan: Plan) -> Plan:
         registry.closest("figure", figure, FIGURES)
     registry.closest("layout", plan.layout.kind, ("methods", "matrix", "curves"))
     axes = {axis for method in plan.methods for axis in method.tags}
-    if plan.layout.kind != "methods" and axes:
+    if plan.layout.kind != "methods":
+        if not axes:
+            raise InputError(f"a layout of {plan.layout.kind} needs methods with an axis, `over` = {{ axis = ... }}")
         for axis in (plan.layout.rows, plan.layout.against[0]):
             registry.closest("axis of the methods", axis, tuple(axes))
     for column in plan.indices:

@@ -78,7 +78,11 @@ def _places(source: Source, folder: Path) -> Iterator[tuple[Image, Image | None]
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    if not (paths := sorted(folder.glob(pattern))):
+    try:
+        paths = sorted(folder.glob(pattern))
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise InputError(f"{folder} / {pattern!r} cannot be searched: {error}") from None
+    if not paths:
         raise MissingInput(f"{folder} holds no file {pattern!r}")
     return paths
 
