@@ -71,6 +71,6 @@ def _versions(rows: Rows) -> str:
     """Versions and dates of the results."""
     results = [result for _, result in rows]
     versions = sorted({f"{k} {v}" for r in results for k, v in r.environment.items() if k != "time"})
-    times = sorted(str(result.environment["time"]) for result in results)
+    times = sorted(str(result.environment["time"]) for result in results if "time" in result.environment)
     span = f" between {times[0]} and {times[-1]}" if times else ""
     return f"{len(results)} results{span}: {', '.join(versions)}."
