@@ -52,6 +52,14 @@ def test_the_default_sharpens(scene, tmp_path):
     assert np.array_equal(read(tmp_path / "one.tif"), read(out))
 
 
+def test_rio_has_the_command(scene, tmp_path):
+    rio = [Path(sys.prefix, "bin/rio"), "sharpen", scene / "pan.tif", scene / "ms.tif"]
+    done = subprocess.run([*rio, tmp_path / "out.tif", "--quiet"], capture_output=True, text=True)
+    assert done.returncode == 0 and (tmp_path / "out.tif").is_file(), done.stderr
+    again = subprocess.run([*rio, tmp_path / "out.tif"], capture_output=True, text=True)
+    assert again.returncode == 4 and again.stderr.strip().startswith("Error: ") and "--overwrite" in again.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -80,14 +80,14 @@ def run(arguments: list[str], debug: bool = False) -> int:
         if isinstance(cause, KeyboardInterrupt):  # where nobody listens for signals
             click.echo("panflow: interrupted; nothing was left half-written", err=True)
             return 130
-        message, code = _sentence(cause, arguments)
+        message, code = sentence(cause, arguments)
         with suppress(OSError):  # stderr may be what is broken
             click.echo(f"panflow: {message}", err=True)
         return code
     return 0
 
 
-def _sentence(error: BaseException, arguments: list[str]) -> tuple[str, int]:
+def sentence(error: BaseException, arguments: list[str]) -> tuple[str, int]:
     """What is said of an error, and the exit code."""
     if not isinstance(error, PanflowError) and is_out_of_memory(error):
         error = OutOfMemory(f"there is not enough memory: {SPARE.get(''.join(arguments[:1]), SPARE[''])}")
