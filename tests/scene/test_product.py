@@ -286,3 +286,19 @@ def test_real_folders(shared):
         "worldview2-rotterdam-2": 4,
         "worldview2-rotterdam-3": 4,
     }
+
+
+@pytest.mark.parametrize(
+    ("pan", "ms", "bands"),
+    [
+        ("CBERS_4A_WPM_20210730_209_139_L4_BAND{}.tif", (0, (3, 1, 4, 2)), ("blue", "green", "red", "nir")),
+        ("T31UFT_20210730_{}.jp2", ("PAN", ("B08", "B03", "B02")), ("blue", "green", "nir")),
+    ],
+)
+def test_bands_of_other_names(tmp_path, pan, ms, bands):
+    fine, numbers = ms
+    for number in (fine, *numbers):
+        (tmp_path / pan.format(number)).touch()
+    scene = find(tmp_path)
+    assert scene.pan == str(tmp_path / pan.format(fine)) and scene.bands == bands
+    assert list(scene.ms) == sorted(str(tmp_path / pan.format(number)) for number in numbers)

@@ -30,6 +30,7 @@ class Layout:
     ms: str
     meta: str = "(?!)"
     depth: int = 0
+    bands: tuple[tuple[str, str], ...] = ()  # numbers of single-band files and the bands' names; none: Landsat's
 
 
 RASTER = r"\.(?:tiff?|jp2|img|ntf|vrt)"
@@ -38,6 +39,7 @@ RASTER = r"\.(?:tiff?|jp2|img|ntf|vrt)"
 LANDSAT = r"(?P<product>(?P<key1>L[CEO]0[789])_L[12]\w\w_(?P<key2>\d{6}_\d{8})_\d{8}_\d\d_\w\w)"
 DIMAP = r"(?:.*/)?DIM_(?=[^/]*?(?P<key1>\d{8}))(?P<key2>[A-Z]+\d[A-Z]?)_(?:[^/]*_)?"  # date; satellite
 MAXAR = r"(?:.*/)?(?P<key>[^/]+)"  # order and part, as 055670633010_01_P001
+CBERS = r"\d{8}_\d{3}_\d{3}_L\d\w?"  # date, path, row, level
 LAYOUTS = (
     Layout(
         "Landsat (*_B8.TIF with *_B2.TIF to *_B7.TIF or *_SR_B2.TIF to *_SR_B7.TIF)",
@@ -75,6 +77,24 @@ LAYOUTS = (
         "Gaofen (*-PAN1.tiff with *-MSS1.tiff)",
         pan=r"(?P<key1>.*)-PAN(?P<key2>\d?)\.tiff?",
         ms=r"(?P<key1>.*)-(?:MSS|MUX)(?P<key2>\d?)\.tiff?",
+    ),
+    Layout(
+        "CBERS-4A (CBERS_4A_WPM_*_BAND0.tif with *_BAND1.tif to *_BAND4.tif)",
+        pan=rf"(?P<key>CBERS_4A_WPM_{CBERS})_BAND0\.tiff?",
+        ms=rf"(?P<key>CBERS_4A_WPM_{CBERS})_BAND(?P<band>[1-4])\.tiff?",
+        bands=(("1", "blue"), ("2", "green"), ("3", "red"), ("4", "nir")),
+    ),
+    Layout(
+        "CBERS-4 (CBERS_4_PAN5M_*_BAND1.tif with CBERS_4_PAN10M_*_BAND2.tif to *_BAND4.tif)",
+        pan=rf"CBERS_4_PAN5M_(?P<key>{CBERS})_BAND1\.tiff?",
+        ms=rf"CBERS_4_PAN10M_(?P<key>{CBERS})_BAND(?P<band>[2-4])\.tiff?",
+        bands=(("2", "green"), ("3", "red"), ("4", "nir")),
+    ),
+    Layout(
+        "bands named as Sentinel-2's beside a PAN (*_PAN.tif with *_B02.tif, *_B03.tif, *_B04.tif, *_B08.tif)",
+        pan=rf"(?P<key>(?:.*[-_. ])?)pan{RASTER}",
+        ms=rf"(?P<key>(?:.*[-_. ])?)B0(?P<band>[2348]){RASTER}",
+        bands=(("2", "blue"), ("3", "green"), ("4", "red"), ("8", "nir")),
     ),
     Layout(
         "pan.tif with ms.tif, or *_pan.tif with *_ms.tif",
@@ -146,7 +166,7 @@ def find_all(root: Path | str) -> tuple[list[Scene], list[str]]:
                 if not any(_keys(m) == _keys(pan) for m in every):
                     continue
                 with suppress(InputError):  # several MS could be meant: they stay alone
-                    if product := _product(folder, pan, every, None):
+                    if product := _product(folder, layout, pan, every, None):
                         products.append(product)
                         used |= {product.pan, *product.ms}
     return sorted(products, key=lambda p: p.pan), sorted(candidates - used)
@@ -194,7 +214,7 @@ def _search(root: Path, meta: str) -> Scene:
         paired = [pan for pan in pans if any(_keys(m) == _keys(pan) for m in every)]
         if len(paired) > 1:
             raise _ambiguous(root, "PAN images", [pan.string for pan in paired])
-        if paired and (product := _product(root, paired[0], every, given)):
+        if paired and (product := _product(root, layout, paired[0], every, given)):
             return product
         if pans and not lonely:
             lonely = f"the PAN image {pans[0].string} without MS of it; in all, "
@@ -210,9 +230,15 @@ def _ambiguous(root: Path, what: str, names: list[str]) -> InputError:
     return InputError(f"{root} holds {len(names)} {what}: {', '.join(names)}. Give the files meant: PAN MS [MS ...]")
 
 
-def _product(root: Path, pan: re.Match[str], every: list[re.Match[str]], given: re.Match[str] | None) -> Scene | None:
+def _product(
+    root: Path, layout: Layout, pan: re.Match[str], every: list[re.Match[str]], given: re.Match[str] | None
+) -> Scene | None:
     """PAN with those of the MS files that belong to it; None where only unused bands do."""
     members = [m for m in every if _keys(m) == _keys(pan)]
+    if layout.bands:
+        files = {m["band"]: root / m.string for m in members}
+        used = [(band, files[number]) for number, band in layout.bands if number in files]
+        return Scene.of(root / pan.string, [file for _, file in used], bands=tuple(band for band, _ in used))
     if "band" in members[0].groupdict():
         return _numbered(root, pan, members, given)
     if len(members) > 1:

@@ -29,7 +29,7 @@ from panflow.files.grid import Grid, Placement, place
 from panflow.files.output import reason
 from panflow.files.scene import Scene
 from panflow.files.units import Units, chosen
-from panflow.files.validity import HIGHEST, Validity, alpha_band
+from panflow.files.validity import HIGHEST, Validity, alpha_band, is_infrared
 from panflow.ops.window import Core
 from panflow.pairs import Windows, is_toolbox
 from panflow.types import Pair, Sensor, yx
@@ -262,6 +262,9 @@ class Source(Windows):
                 self.colors.append(ColorInterp.undefined if marked in UNTOLD else marked)
                 self.band_tags.append(_lasting(dataset.tags(layer.band)))
                 self.imagery.append(dataset.tags(layer.band, ns="IMAGERY"))
+                if is_infrared(dataset):
+                    note = f"band 4 of {layer.path} is marked as alpha and holds many values: it is taken as a band"
+                    self.notes = tuple(dict.fromkeys((*self.notes, note)))
                 if (alpha := alpha_band(dataset)) and all(Layer(layer.path, alpha) != other for other in self.layers):
                     note = (
                         f"band {alpha} of {layer.path} is marked as alpha, and masks: to sharpen it, pick band={alpha}"
@@ -418,7 +421,10 @@ class Source(Windows):
             if path != self.pan_path and self._virtual(path) is not None:
                 return True
             with open_dataset(path, "input") as dataset:
-                if alpha_band(dataset) or any(MaskFlags.all_valid not in flags for flags in dataset.mask_flag_enums):
+                if alpha_band(dataset):
+                    return True
+                masks = {MaskFlags.alpha} if is_infrared(dataset) else set()
+                if any(not {MaskFlags.all_valid, *masks} & set(flags) for flags in dataset.mask_flag_enums):
                     return True
         return False
 
@@ -448,6 +454,11 @@ class Source(Windows):
 
 def _on_grid(dataset: rasterio.DatasetReader, grid: Grid) -> WarpedVRT:
     """A file resampled to another grid."""
+    if is_infrared(dataset):
+        raise InputError(
+            f"band 4 of {dataset.name} holds values of a band and is marked as alpha, so that resampling it to PAN's "
+            "axes would take it for a mask: mark it otherwise (gdal_edit.py -colorinterp_4 undefined) first"
+        )
     has_nodata = dataset.nodata is not None
     return WarpedVRT(
         dataset,

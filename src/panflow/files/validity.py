@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+SAMPLE = 64  # pixels a side of the look at a band that may be a mask
+VALUES = 16  # different ones that no mask has
 HIGHEST = 1e30  # counts of this size and more are no measurements: fill values such as ESRI's -3.4e38, or damage
 
 
@@ -54,6 +58,21 @@ class Validity:
 
 
 def alpha_band(dataset: rasterio.DatasetReader) -> int | None:
-    """The band (1-based) that is marked as alpha beside others."""
+    """The band (1-based) that is marked as alpha beside others, and masks."""
     colors = dataset.colorinterp
-    return colors.index(ColorInterp.alpha) + 1 if len(colors) > 1 and ColorInterp.alpha in colors else None
+    if len(colors) == 1 or ColorInterp.alpha not in colors or is_infrared(dataset):
+        return None
+    return colors.index(ColorInterp.alpha) + 1
+
+
+def is_infrared(dataset: rasterio.DatasetReader) -> bool:
+    """Whether the fourth of four bands of 8 bits is marked as alpha, as GDAL marks it where nobody says what it is, and
+    holds other values than a mask: then it is near infrared."""
+    if dataset.colorinterp[3:] != (ColorInterp.alpha,) or set(dataset.dtypes) != {"uint8"}:
+        return False
+    try:
+        sample = dataset.read(4, out_shape=(SAMPLE, SAMPLE))
+    except (RasterioError, CPLE_BaseError):
+        return False  # who reads the pixels says so
+    between = sample[(sample > 0) & (sample < 255)]
+    return len(np.unique(between)) >= VALUES and between.size > (sample > 0).sum() / 2
