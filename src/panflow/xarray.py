@@ -27,6 +27,7 @@ from panflow import __version__, sensors, zoo
 from panflow.errors import GeometryError, InputError
 from panflow.files.grid import Grid, Placement, place
 from panflow.files.source import warped
+from panflow.files.units import Units, chosen
 from panflow.files.validity import Validity
 from panflow.ops.cores import available
 from panflow.ops.mtf import Choice as MTFChoice
@@ -68,20 +69,21 @@ def sharpen(
     mtf: MTFChoice = "auto",
     nodata: float | None = None,
     dtype: str | None = None,
+    units: str = "auto",
     **options: Any,
 ) -> Any:
     """MS sharpened by PAN, on PAN's grid: a DataArray, or a Dataset of bands where MS is one.
 
-    method, sensor, mtf, nodata, options: as for `panflow.sharpen_file`; register: "off" trusts the coordinates, "auto"
-    corrects a confident offset, which takes a pass over a sample of the scene at once, (dy, dx) PAN pixels sets it;
-    phase: where the coordinates say nothing, that of `panflow.sharpen` (None: the corners are shared), and instead of
-    them where it is given; dtype: of the result (None: MS's). Dates (an axis `time`) are sharpened each by itself.
+    method, sensor, mtf, nodata, units, options: as for `panflow.sharpen_file`; register: "off" trusts the coordinates,
+    "auto" corrects a confident offset, which takes a pass over a sample of the scene at once, (dy, dx) PAN pixels sets
+    it; phase: where the coordinates say nothing, that of `panflow.sharpen` (None: the corners are shared), and instead
+    of them where it is given; dtype: of the result (None: MS's). Dates (an axis `time`) are sharpened each by itself.
 
     MS in another reference system, or turned against PAN, is resampled to PAN's axes first, whole. Raises InputError,
     GeometryError or UnknownName.
     """
     asked: dict[str, Any] = {"method": method, "sensor": sensor, "register": register, "phase": phase, "mtf": mtf}
-    asked |= {"nodata": nodata, "dtype": dtype, **options}
+    asked |= {"nodata": nodata, "dtype": dtype, "units": units, **options}
     if isinstance(ms, xarray.Dataset):
         bands = [name for name, band in ms.data_vars.items() if _axes(band)]
         stacked = ms[bands].to_dataarray("band").assign_attrs(ms[bands[0]].attrs | ms.attrs)
@@ -89,7 +91,7 @@ def sharpen(
     if DATES in pan.dims or DATES in ms.dims:
         return _each_date(pan, ms, partial(sharpen, **asked))
     mtf = "raised" if options.get("detail") == "ms" and mtf == "auto" else mtf
-    scene = _Scene.of(pan, ms, sensor, nodata, phase)
+    scene = _Scene.of(pan, ms, sensor, nodata, phase, units)
     sharpener = method if callable(method) else zoo.load(method, **{"runtime": "auto", **options})
     kind = np.dtype(dtype or ms.dtype)
     absent = nodata_in(kind, scene.declared, scene.may_have_holes)
@@ -117,10 +119,18 @@ class _Scene:
     phase: tuple[YX, ...]
     sensor: Sensor
     declared: float | None
+    pan_units: Units | None = None  # None: counts
+    units: Units | None = None
 
     @classmethod
     def of(
-        cls, pan: xarray.DataArray, ms: xarray.DataArray, sensor: str | Sensor, nodata: float | None, phase: Any
+        cls,
+        pan: xarray.DataArray,
+        ms: xarray.DataArray,
+        sensor: str | Sensor,
+        nodata: float | None,
+        phase: Any,
+        units: str,
     ) -> _Scene:
         pan, ms = _ordered(pan, "pan"), _ordered(ms, "ms")
         fine, coarse, bands = _grid(pan), _grid(ms), ms.shape[0]
@@ -145,7 +155,10 @@ class _Scene:
             sensor = _sensor(sensor, pan, ms, placement.ratio)
         phases = (placement.phase,) * bands
         either = declared[1] if declared[1] is not None else nodata
-        return cls(pan.data, data, rules[0], rules[1], placement, fine.size, size, phases, sensor, either)
+        fine_units, tagged = _units(pan), _units(ms)
+        own = chosen(units, fine_units, tagged.scales, tagged.offsets)
+        place_and_sensor = placement, fine.size, size, phases, sensor
+        return cls(pan.data, data, rules[0], rules[1], *place_and_sensor, either, own and fine_units, own)
 
     @property
     def may_have_holes(self) -> bool:
@@ -154,8 +167,12 @@ class _Scene:
 
     def windows(self, pan: _Cuts, ms: _Cuts) -> Windows:
         """Windows of the scene from parts of its arrays."""
-        reads = _read(pan, self.pan_rule), _read(ms, self.ms_rule)
+        reads = _read(pan, self.pan_rule, self.pan_units), _read(ms, self.ms_rule, self.units)
         return Windows(*reads, self.size, self.ms_size, self.placement.ratio, self.phase, self.sensor)
+
+    def counts(self, image: np.ndarray, valid: np.ndarray | None, kind: np.dtype, absent: float | None) -> np.ndarray:
+        """A tile of the result in its type."""
+        return counts(self.units.counts(image) if self.units else image, valid, kind, absent)[0]
 
     def cut(self, core: Core, halo: int) -> tuple[_Cut, _Cut]:
         """What `Windows.read(core, halo)` looks at, nodata or not, of PAN and MS."""
@@ -177,7 +194,7 @@ def _part(image: Array, core: Core) -> Array:
     return image[..., core[0] : core[1], core[2] : core[3]]
 
 
-def _read(cuts: _Cuts, rule: Validity) -> Read:
+def _read(cuts: _Cuts, rule: Validity, units: Units | None) -> Read:
     """A function of a window that lies in one of the cuts."""
 
     def read(core: Core) -> tuple[np.ndarray, np.ndarray | None]:
@@ -185,7 +202,8 @@ def _read(cuts: _Cuts, rule: Validity) -> Read:
         top, left = place[0], place[2]
         inside = _part(image, (core[0] - top, core[1] - top, core[2] - left, core[3] - left))
         inside = np.asarray(inside).astype(np.float32, copy=False)
-        return inside, rule.mask(None, None, inside)
+        valid = rule.mask(None, None, inside)
+        return (units.physical(inside) if units else inside), valid
 
     return read
 
@@ -212,7 +230,7 @@ def _now(
     result = np.empty((len(phase), *scene.size), kind)
 
     def work(core: Core, image: np.ndarray, valid: np.ndarray | None) -> None:
-        _part(result, core)[...] = counts(image, valid, kind, absent)[0]
+        _part(result, core)[...] = scene.counts(image, valid, kind, absent)
 
     with threadpool_limits(limits=1):
         for _ in engine.planned(windows, fitted, jobs).each(work):
@@ -266,7 +284,7 @@ def _sharpened(
     windows = replace(scene, phase=phase, sensor=sensor).windows([pan], [ms])
     with threadpool_limits(limits=1):
         run = engine.planned(windows, fitted, 1)
-        return run.tile(core, lambda _, image, valid: counts(image, valid, kind, absent)[0])
+        return run.tile(core, lambda _, image, valid: scene.counts(image, valid, kind, absent))
 
 
 def _to_axes(ms: Array, grid: Grid, warp: Grid, nodata: float | None) -> Array:
@@ -331,6 +349,15 @@ def _nodata(image: xarray.DataArray) -> float | None:
             if about.get(key) is not None:
                 return float(about[key])
     return None
+
+
+def _units(image: xarray.DataArray) -> Units:
+    """Scale and offset of every band, as rioxarray keeps those of files."""
+    about = image.attrs
+    bands = image.shape[0]
+    scales = np.broadcast_to(about.get("scales", about.get("scale_factor", 1.0)), bands)
+    offsets = np.broadcast_to(about.get("offsets", about.get("add_offset", 0.0)), bands)
+    return Units(tuple(map(float, scales)), tuple(map(float, offsets)))
 
 
 def _sensor(name: str, pan: xarray.DataArray, ms: xarray.DataArray, ratio: YX) -> Sensor:

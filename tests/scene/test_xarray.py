@@ -77,6 +77,20 @@ def test_memory_lazy_and_file_have_the_same_bits(tmp_path, kind, method):
     assert eager.attrs["panflow_method"] == method
 
 
+@pytest.mark.parametrize("units", ["auto", "counts"])
+def test_scale_and_offset_of_the_bands(tmp_path, units):
+    pan, ms = scene(tmp_path, "plain")
+    with rasterio.open(ms, "r+") as file:
+        file.scales, file.offsets = (2e-5, 3e-5, 2e-5, 2e-5), (-0.01, -0.02, 0.0, -0.01)
+    with rasterio.open(pan, "r+") as file:
+        file.scales, file.offsets = (2e-5,), (-0.01,)
+    panflow.sharpen_file(pan, ms, tmp_path / "out.tif", method="brovey", register="off", units=units, jobs=1)
+    with rasterio.open(tmp_path / "out.tif") as file:
+        expected = file.read()
+    opened = (rioxarray.open_rasterio(path, chunks={"x": 100}) for path in (pan, ms))
+    assert np.array_equal(next(opened).panflow.sharpen(next(opened), method="brovey", units=units), expected)
+
+
 def test_the_default_too(tmp_path):
     pan, ms = scene(tmp_path, "plain")
     options = {"runtime": "onnx", "register": "off"}

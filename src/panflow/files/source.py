@@ -74,7 +74,8 @@ def parse_layers(specs: Sequence[str]) -> list[Layer]:
                     raise InputError(f"{spec}: expected band=1..{dataset.count}, came band={number}")
                 layers.append(Layer(path, int(number)))
             else:
-                layers.extend(Layer(path, i) for i in dataset.indexes if i != alpha_band(dataset))
+                alpha = alpha_band(dataset)
+                layers.extend(Layer(path, i) for i in dataset.indexes if i != alpha)
     return layers
 
 
