@@ -42,7 +42,7 @@ GDAL = {
     "GDAL_HTTP_TIMEOUT": 60,
     "GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "SIBLING_OR_CHILD_OF_VRT_PATH",
 }
-CACHE_MIB = 64  # of GDAL: more only costs memory, since every pixel is read once
+CACHE_MIB = 64  # of GDAL: holds the blocks that windows in work share
 WARNINGS = 3  # of GDAL, of the inputs of a run
 # What `panflow degrade` records: of both files, that they are reduced; of MS, where its pixel (0, 0) is centred on PAN,
 # and of every band its MTF gain
@@ -112,7 +112,8 @@ def gdal_warnings() -> Iterator[list[str]]:
 def sparing(*paths: str, **options: Any) -> rasterio.Env:
     """GDAL with a small cache, past which it reads uncompressed files: every thread would take whole rows or tiles of a
     scene into it for the pixels of a window."""
-    return rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GTIFF_DIRECT_IO=all(map(_whole, paths)), **GDAL | options)
+    own = {"GDAL_CACHEMAX": CACHE_MIB * 2**20, "GTIFF_DIRECT_IO": all(map(_whole, paths))}
+    return rasterio.Env(**own | GDAL | options)
 
 
 def _whole(path: str) -> bool:
