@@ -49,7 +49,8 @@ class MissingExtra(PanflowError, ImportError):
 
 EXTRAS = {"torch": "torch", "safetensors": "torch", "accelerate": "train", "h5py": "train", "tensorboard": "train"}
 EXTRAS |= {"matplotlib": "report", "numba": "fast", "onnx": "onnx", "openvino": "openvino", "distributed": "dask"}
-EXTRAS |= {"rioxarray": "xarray", "xarray": "xarray"}  # modules, and the extras that install them
+EXTRAS |= {"rioxarray": "xarray", "xarray": "xarray", "morecantile": "tiles", "rio_tiler": "tiles"}  # modules, and the
+# extras that install them
 
 
 def missing_extra(error: BaseException, what: str = "this") -> MissingExtra | None:

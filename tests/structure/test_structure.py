@@ -28,14 +28,15 @@ LAYERS = [  # a module may import only from rows above its own
     ("zoo", "assessment"),
     ("data",),
     ("scene", "training"),
-    ("archive", "xarray"),
+    ("archive", "tiles", "xarray"),
     ("api",),
     ("bench",),
     ("cli",),
     ("__main__",),
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
-WINGS = {"using": {"api", "scene", "archive", "xarray"}, "making": {"data", "training"}}  # neither imports the other
+# Neither imports the other
+WINGS = {"using": {"api", "scene", "archive", "tiles", "xarray"}, "making": {"data", "training"}}
 MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 
 
@@ -124,7 +125,19 @@ def imported_by(arguments: list[str], before: str = "", folder: Path | None = No
     return set(done.stdout.splitlines()[-1].split())
 
 
-EXTRAS = {"torch", "safetensors", "h5py", "tensorboard", "onnx", "openvino", "matplotlib", "numba", "xarray", "dask"}
+EXTRAS = {
+    "torch",
+    "safetensors",
+    "h5py",
+    "tensorboard",
+    "onnx",
+    "openvino",
+    "matplotlib",
+    "numba",
+    "xarray",
+    "dask",
+    "rio_tiler",
+}
 
 
 @pytest.mark.parametrize(
