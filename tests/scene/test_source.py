@@ -52,3 +52,13 @@ def test_what_may_hide_other_files_is_read_by_the_block(tmp_path):
 def test_files_elsewhere_are_read_by_the_block(path):
     with sparing(path):
         assert not past_the_cache()
+
+
+def test_gdals_cache_is_as_large_as_is_meant():
+    """rasterio takes a number for GDAL_CACHEMAX in bytes."""
+    from rasterio._env import get_gdal_config
+
+    with sparing():
+        assert get_gdal_config("GDAL_CACHEMAX") == 64 * 2**20
+    with sparing(GDAL_CACHEMAX=2**20):
+        assert get_gdal_config("GDAL_CACHEMAX") == 2**20
