@@ -14,7 +14,11 @@ ERROR = 1e-4  # of the answer, root mean square: what an exported network may be
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--bands", type=click.IntRange(min=1), help="Of models for any number.  [default: its sensor's, or 4]")
 @click.option("--size", type=click.IntRange(min=16), default=256, show_default=True, help="PAN pixels a side.")
-@click.option("--any-size", is_flag=True, help="For any height and width, where the network allows it; any bands too.")
+@click.option(
+    "--any-size",
+    is_flag=True,
+    help="For any height and width, where the network allows it; any bands but with --bands.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 def command(model, out, bands, size, any_size, overwrite) -> None:
     """Write the network of MODEL (a bundled model or a model file) to OUT.
@@ -49,7 +53,7 @@ def command(model, out, bands, size, any_size, overwrite) -> None:
     def tensors(state, inputs):
         return dict(zip(order(network), (*state, *(inputs[name] for name in network.inputs))))
 
-    any_bands = any_size and not section.get("bands")
+    any_bands = any_size and not (bands or section.get("bands"))
     try:
         file = onnx_bytes(network, tensors(*random_inputs(network, sizes, (size, size))), any_size, any_bands)
     except Exception as error:  # torch's exporter raises whatever it likes
