@@ -17,7 +17,7 @@ ERROR = 1e-4  # of the answer, root mean square: what an exported network may be
 @click.option(
     "--any-size",
     is_flag=True,
-    help="For any height and width, where the network allows it; any bands but with --bands.",
+    help="For any height and width, and any bands but with --bands, where the network allows.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
 def command(model, out, bands, size, any_size, overwrite) -> None:
