@@ -143,12 +143,12 @@ def report(entries: dict[tuple[str, str], dict]) -> str:
     columns = [*INDICES, "hqnr, sensor's MTF"]
     names = list(dict.fromkeys(scene for scene, _ in entries))
     labels = [row.label for row in ROWS if any((scene, row.label) in entries for scene in names)]
-    everywhere = [label for label in labels if all((scene, label) in entries for scene in names)]
+    common = [label for label in labels if 2 * sum((scene, label) in entries for scene in names) > len(names)]
+    whole = [scene for scene in names if all((scene, label) in entries for label in common)]
     middle = {
-        label: {c: median(entries[scene, label]["values"][c] for scene in names) for c in columns}
-        for label in everywhere
+        label: {c: median(entries[scene, label]["values"][c] for scene in whole) for c in columns} for label in common
     }
-    parts = [f"Median over {len(names)} scenes:\n\n{table(middle, columns)}"]
+    parts = [f"Median over the {len(whole)} scenes that have all of these rows:\n\n{table(middle, columns)}"]
     for scene in names:
         there = {label: entries[scene, label] for label in labels if (scene, label) in entries}
         values = {label: entry["values"] for label, entry in there.items()}
