@@ -70,7 +70,7 @@ def test_controls_have_labels_and_pictures_texts(folder):
     page.feed((folder / "report.html").read_text(encoding="utf-8"))
     assert all(attributes.get("alt") for tag, attributes in page.found if tag == "img")
     controls = [k for k, (tag, _) in enumerate(page.found) if tag in ("select", "input")]
-    assert len(controls) == 4 and all("label" in [t for t, _ in page.found[k - 2 : k]] for k in controls)
+    assert len(controls) == 5 and all("label" in [t for t, _ in page.found[k - 2 : k]] for k in controls)
     assert ("html", {"lang": "en"}) in page.found
     assert any(a.get("name") == "viewport" for tag, a in page.found if tag == "meta")
 

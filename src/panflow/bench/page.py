@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 from collections import defaultdict
 from pathlib import Path
-from string import Template
 
-import numpy as np
 from PIL import Image
 
 from panflow.bench import figures, formats, pictures, table
 from panflow.bench.plan import Plan
 from panflow.bench.table import Rows
 from panflow.files import output
-
-HERE = Path(__file__).parent
+from panflow.pictures.page import page, uri, viewer
 
 
 def write(plan: Plan, rows: Rows, root: Path, folder: Path) -> Path:
@@ -30,17 +25,17 @@ def write(plan: Plan, rows: Rows, root: Path, folder: Path) -> Path:
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         for caption, figure in figures.build(plan, rows, tables, root, folder)
     ]
-    parts = {
-        "title": html.escape(plan.title),
-        "about": html.escape(plan.about),
-        "tables": "\n".join(f'<div class="wide">{formats.as_html(one)}</div>' for one in tables),
-        "viewer": _viewer(rows, folder),
-        "figures": "\n".join(drawn),
-        "versions": html.escape(_versions(rows)),
-        "plan": html.escape(json.dumps(plan.dump(), indent=1)),
-    }
+    body = f"""<h2 id="tables">Tables</h2>
+{"".join(f'<div class="wide">{formats.as_html(one)}</div>' for one in tables)}
+{_viewer(rows, folder)}
+<h2 id="figures">Figures</h2>
+{"".join(drawn)}
+<h2 id="made">How this was made</h2>
+<p>{html.escape(_versions(rows))}</p>
+<details><summary>The plan, with every default</summary>
+<pre class="wide">{html.escape(json.dumps(plan.dump(), indent=1))}</pre></details>"""
     path = folder / "report.html"
-    output.write(path, Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(parts))
+    output.write(path, page(plan.title, html.escape(plan.about), body))
     return path
 
 
@@ -53,18 +48,9 @@ def _viewer(rows: Rows, folder: Path) -> str:
         if arrays := pictures.load(folder, result.key):
             if name not in uris:
                 inputs = pictures.load(folder, pictures.source(*where))
-                uris[name] |= {title: _uri(picture) for title, picture in inputs.items()}
-            uris[name][method.label] = _uri(arrays["picture"])
-    if not uris:
-        return ""
-    listing = json.dumps(uris).replace("<", "\\u003c")
-    return Template((HERE / "viewer.html").read_text(encoding="utf-8")).substitute(pictures=listing)
-
-
-def _uri(picture: np.ndarray) -> str:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="JPEG", quality=figures.QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+                uris[name] |= {title: uri(Image.fromarray(picture)) for title, picture in inputs.items()}
+            uris[name][method.label] = uri(Image.fromarray(arrays["picture"]))
+    return viewer(uris)
 
 
 def _versions(rows: Rows) -> str:

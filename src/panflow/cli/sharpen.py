@@ -65,6 +65,9 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option("--hash-inputs", is_flag=True, help="Keep the SHA-256 of the input files in the result's tags.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
 @progress
+@click.option(
+    "--report", "page", type=click.Path(path_type=Path), help="Also write an HTML page: verdict, pictures, numbers."
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def command(
@@ -79,6 +82,7 @@ def command(
     overwrite,
     save_fit,
     quicklook,
+    page,
     progress,
     quiet,
     as_json,
@@ -96,7 +100,7 @@ def command(
 
     *inputs, out = files
     given = named(inputs, "OUT")
-    names = [out, *(name for name in (quicklook, save_fit) if name)]
+    names = [out, *(name for name in (quicklook, page, save_fit) if name)]
     with (
         several(names, inputs=given.files, overwrite=overwrite, result=True) as outputs,
         progress_of(progress, quiet or as_json) as update,
@@ -117,4 +121,8 @@ def command(
             from panflow.scene.quicklook import quicklook_file
 
             quicklook_file(out, given.pan, given.ms, outputs[1], **report.for_quicklook)
+        if page:
+            from panflow.scene.page import write
+
+            write(report, given.pan, given.ms, outputs[2 if quicklook else 1])
     show(report, as_json, quiet)

@@ -32,8 +32,17 @@ Box = tuple[float, float, float, float]  # top, left, height, width in PAN pixel
 View = Callable[[str, Box, tuple[int, int]], np.ndarray]  # (column, box, shape) -> [C, *shape]
 
 
+Panels = list[tuple[str, list[Image.Image]]]  # title of a row, its pictures in the order of COLUMNS
+
+
 def _compose(view: View, size: tuple[int, int], count: int, gamma: float, names: Sequence[str]) -> Image.Image:
     """The picture of a scene of `size`: all of it, and `count` details."""
+    titles, rows = zip(*_panels(view, size, count, gamma))
+    return picture.sheet(rows, names, titles)
+
+
+def _panels(view: View, size: tuple[int, int], count: int, gamma: float) -> Panels:
+    """Rows of pictures of a scene of `size`: all of it, and `count` details."""
     whole: Box = (0, 0, *size)
     overview = view(COLUMNS[0], whole, _within(size, OVERVIEW))
     small = _within(size, PANEL)
@@ -48,7 +57,7 @@ def _compose(view: View, size: tuple[int, int], count: int, gamma: float, names:
     titles = [f"the scene, {size[0]} x {size[1]} PAN pixels" + (f", shown at {percent:.3g} %" if percent < 100 else "")]
     titles += [f"{h} x {w} PAN pixels from row {y}, column {x}" for y, x, h, w in boxes]
     panels = [[picture.panel(image, scale, PANEL, gamma) for image, scale in zip(row, scales)] for row in rows]
-    return picture.sheet(panels, names, titles)
+    return list(zip(titles, panels))
 
 
 def _within(size: tuple[int, int], limit: int) -> tuple[int, int]:
@@ -145,6 +154,26 @@ def quicklook_file(
     or with shared outer corners where a file has none. Counts are scaled by the files' scale and offset. Raises
     InputError where a file cannot be read, OutputError where the PNG cannot be written.
     """
+    titles, rows = zip(
+        *panels_of_files(
+            fused_path, pan_path, ms_specs, shift=shift, part=part, sensor=sensor, count=count, gamma=gamma
+        )
+    )
+    picture.save(picture.sheet(rows, [*COLUMNS[:2], name], titles), out_png)
+
+
+def panels_of_files(
+    fused_path: Path | str,
+    pan_path: Path | str,
+    ms_specs: Sequence[str],
+    *,
+    shift: YX = (0.0, 0.0),
+    part: Core | None = None,
+    sensor: str | Sensor = "auto",
+    count: int = 3,
+    gamma: float = GAMMA,
+) -> Panels:
+    """The rows of `quicklook_file`'s picture, a title and pictures of PAN, MS and the fused image each."""
     from rasterio.enums import ColorInterp
 
     from panflow import sensors
@@ -185,4 +214,4 @@ def quicklook_file(
             runs = [(path, [layer.band for layer in run]) for path, run in groupby(columns[column], lambda x: x.path)]
             return np.concatenate([_window.read(files[path], picks, grids[path], target) for path, picks in runs])
 
-        picture.save(_compose(view, anchor.size, count, gamma, [*COLUMNS[:2], name]), out_png)
+        return _panels(view, anchor.size, count, gamma)

@@ -18,7 +18,8 @@ class Report:
     MS's Nyquist frequency, as they were used; mtf_source: "estimated" from the scene, the "sensor", "given",
     "recorded" by `degrade`, or "unused" by the method; mtf_confidence: of the estimate, whether it was used or not;
     part: the PAN pixels that were asked for (top, bottom, left, right; None: all); verdict: "good", "doubtful" or
-    "bad", reasons: why, in words, which are among the warnings too."""
+    "bad", reasons: why, in words, which are among the warnings too; bands:
+    their names; agreement: of PAN and MS, `ops.agreement.Agreement`."""
 
     output: str
     sensor: str
@@ -48,6 +49,8 @@ class Report:
     part: tuple[int, int, int, int] | None = None
     verdict: str = ""
     reasons: list[str] = field(default_factory=list)
+    bands: list[str] = field(default_factory=list)
+    agreement: dict[str, Any] = field(default_factory=dict)
 
     @property
     def corrected_shift(self) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +233,8 @@ def _sharpened(
                 warnings=[*ready.notes, *source.seen, *run.warnings, *judged.reasons],
                 verdict=judged.word,
                 reasons=list(judged.reasons),
+                bands=[band.name for band in source.sensor.bands],
+                agreement=asdict(ready.agreement),
             )
             sink.finish(record.of_result(report))
             if progress:
