@@ -3,8 +3,10 @@
 import os
 import signal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import servers
 from recordings import SHARED
 
 
@@ -14,6 +16,30 @@ def shared() -> Path:
     if not (SHARED / "golden").is_dir():
         pytest.skip(f"reference data absent at {SHARED}: set PANFLOW_SHARED to the folder that holds golden/ and data/")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """HOST:PORT of an S3 server on this machine."""
+    pytest.importorskip("moto", reason="moto, the S3 server of these tests, is not installed")
+    with servers.moto() as host:
+        yield host
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch):
+    """An empty bucket; GDAL's way to it is set."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "us-east-1",
+        "AWS_HTTPS": "NO",
+        "AWS_VIRTUAL_HOSTING": "FALSE",
+        "AWS_S3_ENDPOINT": s3_server,
+        "GDAL_HTTP_RETRY_DELAY": "0.02",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return servers.Bucket(s3_server, f"scenes-{uuid4().hex[:8]}")
 
 
 # A shell that runs the suite behind itself ignores SIGINT, and so would all that tests start and interrupt.

@@ -23,6 +23,10 @@ class MissingInput(InputError, FileNotFoundError):
     """A file or folder is not there or cannot be read."""
 
 
+class Unreachable(InputError, OSError):
+    """A remote file cannot be read now; another attempt may go better."""
+
+
 class GeometryError(InputError):
     """PAN and MS do not fit each other on the ground."""
 

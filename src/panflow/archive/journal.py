@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from panflow.files.output import append
@@ -45,7 +45,7 @@ class Journal:
         """On disk when this returns. Raises OutputError."""
         append(self.path, json.dumps(asdict(entry), allow_nan=False))
 
-    def begin(self, name: str, out: Path) -> None:
+    def begin(self, name: str, out: PurePath) -> None:
         """Notes that a row was taken up: a kill between a result and its entry leaves a result that is ours."""
         append(self._begun, json.dumps([name, str(out)]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import hashlib
+import io
 import json
 import re
 from collections import Counter
@@ -16,11 +17,11 @@ from typing import Any
 from panflow import __version__
 from panflow.errors import InputError, MissingInput
 from panflow.files.product import find, find_all
+from panflow.files.remote import AnyPath, Remote, is_remote, joined, path_of
 from panflow.files.scene import Scene
 
 INPUTS = ("id", "pan", "ms", "scene", "out")  # columns that are no options
 NO_MATTER = ("jobs", "max_memory", "overwrite")  # options that leave the result as it is
-REMOTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|/vsi)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Row:
     id: str
     pan: str
     ms: tuple[str, ...]
-    out: Path
+    out: AnyPath
     bands: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -45,26 +46,26 @@ class Row:
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def rows(source: str, outdir: Path) -> tuple[list[Row], list[str]]:
+def rows(source: str, outdir: AnyPath) -> tuple[list[Row], list[str]]:
     """The rows of a manifest (.csv, .jsonl), a folder or a glob, and the files that find no partner.
 
     Raises InputError, MissingInput.
     """
-    path = Path(source)
-    if path.is_dir():
-        return _of_folder(path, outdir)
+    path = path_of(source)
     if path.suffix.lower() == ".csv":
         return _checked(_of_manifest(path, _csv(path), outdir), path), []
     if path.suffix.lower() == ".jsonl":
         return _checked(_of_manifest(path, _json_lines(path), outdir), path), []
-    if glob.has_magic(source):
+    if glob.has_magic(source) and not is_remote(source):
         return _of_glob(source, outdir)
+    if path.is_dir():
+        return _of_folder(path, outdir)
     if not path.exists():
         raise MissingInput(f"{source} does not exist: expected a manifest (.csv, .jsonl), a folder or a glob of scenes")
     raise InputError(f"{source} is no manifest: expected .csv or .jsonl, a folder, or a glob of scenes")
 
 
-def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv(path: AnyPath) -> Iterator[tuple[int, dict[str, Any]]]:
     with _opened(path) as file:
         reader = csv.DictReader(file)
         columns = [name.strip() for name in reader.fieldnames or ()]
@@ -79,7 +80,7 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield reader.line_num, values
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_lines(path: AnyPath) -> Iterator[tuple[int, dict[str, Any]]]:
     with _opened(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -93,14 +94,16 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, {key: value for key, value in values.items() if value is not None}
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: AnyPath) -> Any:
+    if isinstance(path, Remote):
+        return io.StringIO(path.read_bytes().decode("utf-8-sig", "replace"), newline="")
     try:
         return path.open(encoding="utf-8-sig", newline="")
     except OSError as error:
         raise MissingInput(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _of_manifest(path: Path, lines: Iterable[tuple[int, dict[str, Any]]], outdir: Path) -> Iterator[Row]:
+def _of_manifest(path: AnyPath, lines: Iterable[tuple[int, dict[str, Any]]], outdir: AnyPath) -> Iterator[Row]:
     """Relative paths are relative to the manifest; a relative `out` lies in the batch's folder."""
     for number, values in lines:
         options = {key: value for key, value in values.items() if key not in INPUTS}
@@ -115,39 +118,39 @@ def _of_manifest(path: Path, lines: Iterable[tuple[int, dict[str, Any]]], outdir
         yield _row(name, product, outdir, values.get("out"), options, problem)
 
 
-def _product(values: Mapping[str, Any], base: Path, where: str) -> Scene:
+def _product(values: Mapping[str, Any], base: AnyPath, where: str) -> Scene:
     if "scene" in values:
-        if product := find(_from(base, str(values["scene"]))):
+        if product := find(joined(base, str(values["scene"]))):
             return product
         raise InputError(f"{where}: {values['scene']} is no scene folder or metadata file that panflow knows")
     ms = values.get("ms", ())
     files = [str(m) for m in ms] if isinstance(ms, list) else [m.strip() for m in str(ms).split(";") if m.strip()]
     if not values.get("pan") or not ms:
         raise InputError(f"{where}: expected pan and ms (several files: ms1.tif;ms2.tif), or scene")
-    return Scene.of(_from(base, str(values["pan"])), [_from(base, m) for m in files])
+    return Scene.of(_text(base, str(values["pan"])), [_text(base, m) for m in files])
 
 
-def _from(base: Path, path: str) -> str:
-    return path if REMOTE.match(path) or Path(path).is_absolute() else str(base / path)
+def _text(base: AnyPath, path: str) -> str:
+    return path if is_remote(path) else str(joined(base, path))
 
 
-def _of_folder(folder: Path, outdir: Path) -> tuple[list[Row], list[str]]:
+def _of_folder(folder: AnyPath, outdir: AnyPath) -> tuple[list[Row], list[str]]:
     products, alone = find_all(folder)
     if not products:
         raise InputError(
             f"{folder} holds no scene that panflow knows" + (f"; alone: {', '.join(alone[:5])}" * bool(alone))
         )
-    count = Counter(Path(p.pan).parent for p in products)
+    count = Counter(path_of(p.pan).parent for p in products)
     found = []
     for product in products:
-        pan = Path(product.pan)
+        pan = path_of(product.pan)
         single = count[pan.parent] == 1 and pan.parent != folder
         name = "_".join((pan.parent if single else pan.with_suffix("")).relative_to(folder).parts)
         found.append(_row(name, product, outdir, None, {}))
     return _checked(found, folder), alone
 
 
-def _of_glob(pattern: str, outdir: Path) -> tuple[list[Row], list[str]]:
+def _of_glob(pattern: str, outdir: AnyPath) -> tuple[list[Row], list[str]]:
     """Scenes of the folders and metadata files that a pattern names; plain images are paired by their names."""
     matches = sorted(glob.glob(pattern, recursive=True))
     found, alone = [], []
@@ -165,9 +168,9 @@ def _of_glob(pattern: str, outdir: Path) -> tuple[list[Row], list[str]]:
     return _checked(found, pattern), alone
 
 
-def _row(name: str, product: Scene, outdir: Path, out: Any, options: Mapping[str, Any], error: str = "") -> Row:
+def _row(name: str, product: Scene, outdir: AnyPath, out: Any, options: Mapping[str, Any], error: str = "") -> Row:
     name = re.sub(r"[^\w.+-]+", "_", name)
-    target = outdir / (str(out) if out else f"{name}.tif")
+    target = joined(outdir, str(out or f"{name}.tif"))
     return Row(name, product.pan, product.ms, target, product.bands, product.tags, options, error)
 
 

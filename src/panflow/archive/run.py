@@ -7,14 +7,16 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from panflow import __version__
 from panflow.archive.journal import DONE, FAILED, Entry, Journal
+from panflow.archive.remote_journal import RemoteJournal
 from panflow.archive.rows import Row
 from panflow.archive.work import INTERRUPTED, Outcome
-from panflow.errors import InputError, OutputError
+from panflow.errors import InputError
+from panflow.files.output import any_folder
+from panflow.files.remote import AnyPath, Remote
 
 PATIENCE = 30.0  # seconds between two attempts, at most
 Task = tuple[Row, Mapping[str, Any]]  # a row and the options of `sharpen_file` for it
@@ -47,7 +49,7 @@ def part(tasks: Sequence[Task], text: str | None) -> list[Task]:
     return list(tasks[index - 1 :: count])
 
 
-def pending(tasks: Sequence[Task], journal: Journal, overwrite: bool) -> list[Task]:
+def pending(tasks: Sequence[Task], journal: Journal | RemoteJournal, overwrite: bool) -> list[Task]:
     """The tasks whose results are missing or of other options. A result that this batch has made may be replaced."""
     last, begun = journal.last(), journal.begun()
     result: list[Task] = []
@@ -63,7 +65,7 @@ def pending(tasks: Sequence[Task], journal: Journal, overwrite: bool) -> list[Ta
 
 def run(
     tasks: Sequence[Task],
-    journal: Journal,
+    journal: Journal | RemoteJournal,
     executor: Executor,
     retry: int = 2,
     progress: Callable[[Entry | None, int, int], None] | None = None,
@@ -153,10 +155,11 @@ def _entry(row: Row, options: Mapping[str, Any], outcome: Outcome, attempts: int
     )
 
 
-def prepare(outdir: Path) -> Journal:
-    """The batch's folder, made where it is not there, and its journal. OutputError where that cannot be."""
-    try:
-        outdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {outdir} cannot be made: {error.strerror}") from None
-    return Journal(outdir)
+def journal(outdir: AnyPath, alone: bool = True) -> Journal | RemoteJournal:
+    """That of a folder; alone: whether no other run writes to it, as the tasks of a job array do."""
+    return RemoteJournal(outdir, alone) if isinstance(outdir, Remote) else Journal(outdir)
+
+
+def prepare(outdir: AnyPath, alone: bool = True) -> Journal | RemoteJournal:
+    """The journal of a folder, which is made where it is not there. OutputError where that cannot be."""
+    return journal(any_folder(outdir), alone)

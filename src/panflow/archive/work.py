@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from panflow.archive.rows import Row
-from panflow.errors import OutputExists, PanflowError
+from panflow.errors import OutputExists, PanflowError, Unreachable
 from panflow.ops.memory import keep_freed
 
 KILLED = 137  # exit code of a process that was killed
@@ -68,6 +68,8 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
 
 def _may_pass(error: Exception) -> bool:
     """Whether the world may have been in the way, not the input."""
+    if isinstance(error, Unreachable):
+        return True
     if isinstance(error, OutputExists) or (isinstance(error, OSError) and error.errno == errno.ENOENT):
         return False
     return isinstance(error, (OSError, MemoryError)) and not (isinstance(error, PanflowError) and error.exit_code == 3)

@@ -2,13 +2,26 @@
 
 from collections.abc import Callable
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from panflow.errors import InputError
+from panflow.files.remote import AnyPath, path_of
 
 F = TypeVar("F", bound=Callable | click.Command)
+
+
+class PathType(click.ParamType):
+    """A file or folder, here or remote."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AnyPath:
+        return path_of(value)
+
+
+PATH = PathType()
 
 
 def names(_ctx: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from panflow.cli._options import arithmetic, mib, names, progress, scene
+from panflow.cli._options import PATH, arithmetic, mib, names, progress, scene
 from panflow.errors import InputError
+from panflow.files.remote import path_of
 
 if TYPE_CHECKING:
     from panflow.cli._table import Table
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 )
 @scene
 @arithmetic
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Also write the indices as CSV.")
-@click.option("--maps", type=click.Path(path_type=Path), help="A folder for maps: pictures (.png) and arrays (.npy).")
+@click.option("--csv", "csv_file", type=PATH, help="Also write the indices as CSV.")
+@click.option("--maps", type=PATH, help="A folder for maps: pictures (.png) and arrays (.npy).")
 @click.option("--overwrite", is_flag=True, help="Replace the CSV file and the maps where they exist.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Up to which a scene is computed whole.  [default: 4GiB]")
@@ -131,5 +131,5 @@ def _lines(report: Assessment) -> list[tuple[str, str]]:
     how = "whole" if report.tiles == 1 else f"in {report.tiles} tiles"
     lines.append(("time", f"{report.seconds:.2f} s, computed {how}, peak memory {report.peak_mib:.0f} MiB"))
     if report.maps:
-        lines.append(("maps", f"{len(report.maps)} files in {Path(report.maps[0]).parent}"))
+        lines.append(("maps", f"{len(report.maps)} files in {path_of(report.maps[0]).parent}"))
     return [(name, value) for name, value in lines if value]

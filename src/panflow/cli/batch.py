@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from panflow.cli import sharpen
-from panflow.cli._options import mib, progress
+from panflow.cli._options import PATH, mib, progress
 from panflow.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _with_options(command: click.Command) -> click.Command:
 @_with_options
 @click.command("batch", short_help="Sharpen many scenes, resumable, with a journal.")
 @click.argument("source")
-@click.argument("outdir", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("outdir", type=PATH)
 @click.option("--workers", "-w", type=click.IntRange(min=1), help="Scenes at once.  [default: one a core]")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads of a scene.  [default: cores / workers]")
 @click.option("--executor", type=click.Choice(EXECUTORS), default="processes", show_default=True)
@@ -62,6 +62,7 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     """
     from panflow.archive import run, slurm
     from panflow.archive.rows import rows
+    from panflow.files.remote import is_remote
     from panflow.ops.cores import available
 
     quicklooks, overwrite, dry_run, progress, quiet, as_json = (
@@ -75,20 +76,21 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     if executor == "slurm":
         count = tasks or min(len(every), 1000)
         argv = [a for a in sys.argv[1:] if a not in ("--submit", "--dry-run")]
-        text = slurm.script(outdir, [sys.executable, "-m", "panflow", *_without(argv)], count, jobs)
+        local = Path() if is_remote(outdir) else Path(outdir)  # of the script and Slurm's logs
+        text = slurm.script(local, [sys.executable, "-m", "panflow", *_without(argv)], count, jobs)
         if dry_run:
             click.echo(text)
             return
-        journal = run.prepare(outdir)
-        path = outdir / slurm.SCRIPT
+        run.prepare(outdir)
+        path = local / slurm.SCRIPT
         path.write_text(text, encoding="utf-8")
         click.echo(f"job {slurm.submit(path)}" if submit else f"sbatch {path}")
         return
     share = run.part(every, part)
     if dry_run:
-        _table(share, run.Journal(outdir), overwrite, alone)
+        _table(share, run.journal(outdir), overwrite, alone)
         return
-    journal = run.prepare(outdir)
+    journal = run.prepare(outdir, alone=not part)
     todo = run.pending(share, journal, overwrite)[:limit]
     if alone and not quiet:
         click.echo(f"note: {len(alone)} files find no partner ({alone[0]} first): --dry-run lists them", err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from panflow.cli._options import names, progress, scene
+from panflow.cli._options import PATH, names, progress, scene
 
 if TYPE_CHECKING:
     from panflow.cli._table import Table
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="DIR", help="A folder for contact sheets of the crops (PNG).")
 @scene
 @click.option("--device", default="auto", show_default=True, help="Of learned models: auto, cpu, cuda or mps.")
-@click.option("--csv", "csv_file", type=click.Path(), help="Also write the table as CSV.")
+@click.option("--csv", "csv_file", type=PATH, help="Also write the table as CSV.")
 @click.option("--overwrite", is_flag=True, help="Replace the CSV file and the sheets where they exist.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from panflow.cli._options import arithmetic, mib, progress, scene
+from panflow.cli._options import PATH, arithmetic, mib, progress, scene
 from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 
 
@@ -63,7 +61,7 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option("--overwrite", is_flag=True, help="Replace OUT, and the PNG, where they exist.")
 @click.option("--strict", is_flag=True, help="No result, and exit code 6, where its verdict is bad.")
 @click.option("--hash-inputs", is_flag=True, help="Keep the SHA-256 of the input files in the result's tags.")
-@click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG that shows before and after.")
+@click.option("--quicklook", type=PATH, help="Also write a PNG that shows before and after.")
 @progress
 @click.option(
     "--report", "page", type=click.Path(path_type=Path), help="Also write an HTML page: verdict, pictures, numbers."

@@ -1,9 +1,11 @@
 """`panflow synthesize DIR`: a drawn scene and its truth."""
 
 from math import isnan, nan
-from pathlib import Path
 
 import click
+
+from panflow.cli._options import PATH
+from panflow.files.remote import AnyPath
 
 SHARE = click.FloatRange(0, 1, max_open=True)
 FARTHEST = 100  # PAN pixels
@@ -11,7 +13,7 @@ COPIES = 4  # of the image in float32, at the peak of drawing it
 
 
 @click.command("synthesize", short_help="Draw a scene and its truth: pan.tif, ms.tif and truth.tif.")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @click.option("--sensor", default="worldview3", show_default=True)
 @click.option("--size", default=1024, show_default=True, type=click.IntRange(64, 2**15), help="PAN pixels a side.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -31,7 +33,9 @@ COPIES = 4  # of the image in float32, at the peak of drawing it
     help="Share of the image that a nodata border hides.",
 )
 @click.option("--overwrite", is_flag=True)
-def command(folder: Path, sensor: str, size: int, seed: int, shift: str, noise: float, nodata: float, overwrite: bool):
+def command(
+    folder: AnyPath, sensor: str, size: int, seed: int, shift: str, noise: float, nodata: float, overwrite: bool
+):
     """Write a synthetic georeferenced scene with roads, roofs, fields and water into FOLDER."""
     from panflow.data import synthetic
     from panflow.errors import InputError
@@ -49,7 +53,7 @@ def command(folder: Path, sensor: str, size: int, seed: int, shift: str, noise: 
         raise InputError("--noise and --nodata: expected shares from 0 to 1")
     known = load(sensor)
     require_room(size * size * (len(known.bands) + 1) * 4 * COPIES / 2**20, f"a scene of {size} x {size} PAN pixels")
-    output.folder(folder)
+    folder = output.folder(folder)
     with output.several(
         [folder / f"{name}.tif" for name in synthetic.FILES], overwrite=overwrite, result=True
     ) as files:

@@ -10,6 +10,8 @@ from rasterio.windows import Window
 
 from panflow.errors import GeometryError, InputError
 from panflow.files.grid import Grid
+from panflow.files.output import reason
+from panflow.files.remote import unread
 from panflow.files.source import grid_of, open_dataset
 from panflow.files.validity import Validity, alpha_band
 from panflow.ops.window import Core
@@ -55,7 +57,7 @@ class Image:
                 pixels = self._dataset.read(self._bands, window=window)
                 mask = self._validity.mask(self._dataset, window, pixels)
         except RasterioError as error:
-            raise InputError(f"{self._dataset.name} cannot be read to its end: {error}; is it truncated?") from None
+            raise unread(self._dataset.name, reason(error)) from None
         y, x = rows[0] + self._origin[0] - top, columns[0] + self._origin[1] - left
         at = slice(y, y + pixels.shape[1]), slice(x, x + pixels.shape[2])
         image[:, *at] = pixels

@@ -1,5 +1,6 @@
 """The one door for every file that is written: its name is checked before any work, its bytes go into a part file
-beside it, and that takes the name when it is whole and on the disk.
+beside it, and that takes the name when it is whole and on the disk. What is remote is written in the system's folder
+for temporary files, and copied up when it is whole.
 
 A part file is named `.NAME.TOKEN.part`, where the token says which process of which machine writes it. So a later run
 for the same name can tell a part that a killed run has left, and removes it.
@@ -15,19 +16,22 @@ import re
 import socket
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO, Self
 from weakref import WeakSet
 
 from panflow.errors import InputError, OutputError, OutputExists
+from panflow.files.remote import AnyPath, Remote, gdal_name, is_remote
 
 # Files beside an image that GDAL reads with it: added to its name, or in place of its suffix
 ADDED = (".ovr", ".msk", ".aux.xml", ".msk.ovr", ".ovr.ovr", ".ovr.msk")
+SIDECARS = (".aux.xml", ".ovr", ".msk")  # of a result
 REPLACED = (".aux", ".hdr", ".imd", ".prj", ".rpb", ".tfw", ".tifw", ".wld", ".xml", "_rpc.txt")
 TOKEN = re.compile(r"(?P<host>[0-9a-f]{8})-(?P<boot>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-\d+")
 LONGEST = 95  # bytes that a part's name has beyond the (shortened) name of its file
@@ -51,24 +55,37 @@ class Output:
     """
 
     def __init__(
-        self, out: str | Path, *, inputs: Iterable[str | Path] = (), overwrite: bool = False, result: bool = False
+        self,
+        out: str | PurePath,
+        *,
+        inputs: Iterable[str | PurePath] = (),
+        overwrite: bool = False,
+        result: bool = False,
     ):
         self.out, self.overwrite, self.result = str(out), overwrite, result
-        self.path = _resolved(self.out)
+        self.remote = Remote(gdal_name(out)) if is_remote(out) else None
+        self.path = Path(tempfile.gettempdir(), self.remote.name) if self.remote else _resolved(self.out)
         self.refuse(inputs)
-        _refuse_kind(self.out, self.path, overwrite)
+        if self.remote:
+            _refuse_remote(self.remote, overwrite)
+        else:
+            _refuse_kind(self.out, self.path, overwrite)
         _refuse_folder(self.out, self.path)
-        self._stem = f".{_shortened(self.path.name, _longest_name(self.path.parent) - LONGEST)}."
+        name = f"{_short_hash(self.out)}-{self.path.name}" if self.remote else self.path.name
+        self._stem = f".{_shortened(name, _longest_name(self.path.parent) - LONGEST)}."
         self._token = f"{_host()}-{_boot()}-{os.getpid()}-{_start(os.getpid())}-{next(_numbers)}"
         self.notes = _removed_leftovers(self.path.parent, self._stem)
         with _lock:
-            if any(other.path == self.path for other in _pending):
+            if any((other.path, other.remote) == (self.path, self.remote) for other in _pending):
                 raise InputError(f"{self.out} is asked for twice: expected another name for each file")
             _pending.add(self)
 
-    def refuse(self, inputs: Iterable[str | Path]) -> None:
+    def refuse(self, inputs: Iterable[str | PurePath]) -> None:
         """InputError where the file is one of them, or read with one of them."""
-        _refuse_inputs(self.out, self.path, inputs)
+        if self.remote:
+            _refuse_remote_inputs(self.remote, inputs)
+        else:
+            _refuse_inputs(self.out, self.path, inputs)
 
     def part(self, suffix: str = "") -> Path:
         """The name of a part file; one for each suffix."""
@@ -77,6 +94,13 @@ class Output:
     def publish(self, part: Path | None = None) -> None:
         """The part, which is complete, goes to the disk and takes the name. OutputError where that fails."""
         part = part or self.part()
+        if self.remote:
+            if not self.overwrite and self.remote.exists():
+                raise self._appeared()
+            self.remote.upload(part)
+            part.unlink()
+            self._end(published=True)
+            return
         try:
             _synced(part)
             with _lock:
@@ -86,12 +110,24 @@ class Output:
                     rename_new(part, self.path)
                 self._end(published=True)
         except FileExistsError:
-            raise OutputExists(
-                f"{self.out} appeared while it was being made, and is left as it is: give another name, or --overwrite"
-            ) from None
+            raise self._appeared() from None
         except OSError as error:
             raise _failure(self.out, error) from None
         _sync_folder(self.path.parent)
+
+    def _appeared(self) -> OutputExists:
+        return OutputExists(
+            f"{self.out} appeared while it was being made, and is left as it is: give another name, or --overwrite"
+        )
+
+    def remove_sidecars(self) -> None:
+        """Those that a file which was replaced has left."""
+        if not self.overwrite:
+            return
+        target = self.remote or self.path
+        for name in _names(target.parent):
+            if name in [target.name + sidecar for sidecar in SIDECARS]:
+                target.with_name(name).unlink(missing_ok=True)
 
     @contextmanager
     def file(self) -> Iterator[BinaryIO]:
@@ -139,7 +175,7 @@ class Output:
         self.discard()
 
 
-def write(out: str | Path, data: str | bytes | memoryview, *, overwrite: bool = True) -> None:
+def write(out: str | PurePath, data: str | bytes | memoryview, *, overwrite: bool = True) -> None:
     """A file of a run's folder, whole or not at all."""
     with Output(out, overwrite=overwrite) as output:
         output.write(data)
@@ -185,8 +221,19 @@ def _alone(handle: int) -> Iterator[None]:
     yield
 
 
-def folder(path: str | Path) -> Path:
+def any_folder(path: str | PurePath) -> AnyPath:
+    """The folder of results, a remote one or as `folder` makes it. OutputError."""
+    if not is_remote(path):
+        return folder(path)
+    remote = Remote(gdal_name(path))
+    _refuse_unwritable(remote)
+    return remote
+
+
+def folder(path: str | PurePath) -> Path:
     """The folder, made where it is missing. OutputError where it cannot be, or cannot be written to."""
+    if is_remote(path):
+        raise OutputError(f"{path} is not on this machine: expected a folder that is")
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -201,7 +248,11 @@ def folder(path: str | Path) -> Path:
 
 @contextmanager
 def several(
-    names: Iterable[str | Path], *, inputs: Iterable[str | Path] = (), overwrite: bool = False, result: bool = False
+    names: Iterable[str | PurePath],
+    *,
+    inputs: Iterable[str | PurePath] = (),
+    overwrite: bool = False,
+    result: bool = False,
 ) -> Iterator[list[Output]]:
     """Outputs that are checked together, before work on any begins."""
     inputs = list(inputs)
@@ -279,7 +330,36 @@ def _resolved(out: str) -> Path:
     return path
 
 
-def _refuse_inputs(out: str, path: Path, inputs: Iterable[str | Path]) -> None:
+def _refuse_unwritable(remote: Remote) -> None:
+    if not remote.writable:
+        raise OutputError(f"{remote} cannot be written to: expected a file of this machine, s3://, gs:// or az://")
+
+
+def _refuse_remote(remote: Remote, overwrite: bool) -> None:
+    _refuse_unwritable(remote)
+    if remote == remote.holder:
+        raise OutputError(f"{remote} is a whole bucket: expected the name of a file in it")
+    if not overwrite and remote.exists():
+        raise OutputExists(f"{remote} exists: give another name, or --overwrite to replace it")
+    if remote.holder.is_absent():
+        raise OutputError(f"{remote.holder}, where {remote.name} should go, does not exist: make it first")
+
+
+def _refuse_remote_inputs(remote: Remote, inputs: Iterable[str | PurePath]) -> None:
+    for given in inputs:
+        for spec in (str(given), str(given).rpartition(",band=")[0]):
+            if not is_remote(spec):
+                continue
+            name = Remote(gdal_name(spec))
+            if name == remote:
+                raise InputError(f"{remote} is one of the inputs: expected another name for the result")
+            beside = [name.with_name(name.name + suffix) for suffix in ADDED]
+            beside += [name.with_name(name.stem + end) for suffix in REPLACED for end in (suffix, suffix.upper())]
+            if remote in beside:
+                raise InputError(f"{remote} is a file that is read with {given}: expected another name for the result")
+
+
+def _refuse_inputs(out: str, path: Path, inputs: Iterable[str | PurePath]) -> None:
     mine = [path, *(path.with_name(path.name + suffix) for suffix in ADDED)]  # these are removed with an old file
     identities = {identity for each in mine if (identity := _identity(each))}
     for given in inputs:
@@ -334,7 +414,7 @@ def _shortened(name: str, most: int) -> str:
     return data[: most - 9].decode(errors="ignore") + "~" + blake2b(data, digest_size=4).hexdigest()
 
 
-def _identity(path: str | Path) -> tuple[int, int] | None:
+def _identity(path: str | PurePath) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -406,9 +486,9 @@ def _removed_leftovers(parent: Path, stem: str) -> list[str]:
     return notes
 
 
-def _names(parent: Path) -> list[str]:
+def _names(parent: AnyPath) -> list[str]:
     try:
-        return os.listdir(parent)
+        return [path.name for path in parent.iterdir()]
     except OSError:
         return []
 
@@ -461,4 +541,4 @@ def _start(pid: int) -> int:
         return 0
 
 
-__all__ = ["Output", "append", "claimed", "folder", "reason", "rename_new", "several", "stop", "write"]
+__all__ = ["Output", "any_folder", "append", "claimed", "folder", "reason", "rename_new", "several", "stop", "write"]

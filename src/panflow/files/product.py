@@ -6,12 +6,13 @@ Every product is a row of `LAYOUTS`; reading the files is GDAL's business.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from panflow.errors import InputError, MissingInput
+from panflow.files.remote import AnyPath, Remote, path_of
 from panflow.files.scene import Scene
 
 
@@ -107,18 +108,19 @@ LAYOUTS = (
 # and 9) serves aerosols and water colour and is left out, so that all three give the same image; files given one by
 # one may hold it.
 SIX = ("blue", "green", "red", "nir", "swir1", "swir2")
+REACH = max(layout.depth for layout in LAYOUTS)  # folders below a scene's in which its files lie
 DEPTH = 4  # folders below an archive's in which scenes are looked for
 LANDSAT_BANDS = {"7": "123457", "8": "234567", "9": "234567"}
 
 
-def find(path: Path | str) -> Scene | None:
+def find(path: AnyPath | str) -> Scene | None:
     """PAN and MS of a scene given as its folder or as a metadata file in it.
 
     None where the path is neither: an image, which is read as it is, or nothing at all. Raises InputError where a
     folder or metadata file is not a scene that `LAYOUTS` knows, where MS is missing, or where more than one PAN or MS
     could be meant; the message names them.
     """
-    path = Path(path)
+    path = path_of(path)
     if path.is_dir():
         return _search(path, "")
     if not path.is_file():
@@ -139,26 +141,30 @@ def named(inputs: Sequence[str], also: str = "") -> Scene:
     wanted = f"PAN, MS{' and ' + also if also else ''}"
     if not inputs:
         raise InputError(f"expected {wanted}, or a scene folder{' and ' + also if also else ''}")
-    scene = find(Path(inputs[0]))
+    scene = find(inputs[0])
     if scene is None:
         raise InputError(f"{inputs[0]} is no scene folder or metadata file that panflow knows: give {wanted}")
     return scene
 
 
-def find_all(root: Path | str) -> tuple[list[Scene], list[str]]:
+def find_all(root: AnyPath | str) -> tuple[list[Scene], list[str]]:
     """Every scene below a folder, and the PAN and MS files that find no partner there.
 
     The deepest folders come first: what lies together belongs together, and a file serves one scene only. Within a
     folder the rules are those of `find`. Raises MissingInput where a folder cannot be read.
     """
-    root = Path(root)
-    folders = {Path()}.union(*(path.relative_to(root).parents for path in _files(root, DEPTH)))
+    root = path_of(root)
+    files: dict[Any, list[AnyPath]] = {}  # below a folder, as far down as layouts reach
+    for path in _files(root, DEPTH + REACH):
+        for folder in list(path.parents)[: min(REACH + 1, len(path.parts) - len(root.parts))]:
+            files.setdefault(folder, []).append(path)
+    folders = [folder for folder in files if len(folder.parts) - len(root.parts) <= DEPTH]
     products: list[Scene] = []
     used: set[str] = set()
     candidates: set[str] = set()
-    for folder in sorted({root / f for f in folders}, key=lambda f: (-len(f.parts), f)):
+    for folder in sorted(folders, key=lambda f: (-len(f.parts), f)):
         for layout in LAYOUTS:
-            names = [_below(path, folder) for path in _files(folder, layout.depth) if str(path) not in used]
+            names = _within(folder, (path for path in files[folder] if str(path) not in used), layout.depth)
             every = [m for name in names if (m := _match(layout.ms, name))]
             pans = [m for name in names if (m := _match(layout.pan, name))]
             candidates |= {str(folder / m.string) for m in pans + [m for m in every if "band" not in m.groupdict()]}
@@ -172,15 +178,23 @@ def find_all(root: Path | str) -> tuple[list[Scene], list[str]]:
     return sorted(products, key=lambda p: p.pan), sorted(candidates - used)
 
 
-def _below(path: Path, root: Path) -> str:
+def _below(path: AnyPath, root: AnyPath) -> str:
     return path.absolute().relative_to(root.absolute()).as_posix()
+
+
+def _within(root: AnyPath, files: Iterable[AnyPath], depth: int) -> list[str]:
+    """The names, below a folder, of those files that lie so many folders down at most."""
+    return [name for path in files if (name := _below(path, root)).count("/") <= depth]
 
 
 def _is_meta(name: str) -> bool:
     return any(_match(layout.meta, name) for layout in LAYOUTS)
 
 
-def _files(folder: Path, depth: int) -> Iterator[Path]:
+def _files(folder: AnyPath, depth: int) -> Iterator[AnyPath]:
+    if isinstance(folder, Remote):
+        yield from (path for path, is_file in folder.walk(depth) if is_file)
+        return
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -200,14 +214,14 @@ def _keys(match: re.Match[str]) -> list[str]:
     return [value.lower() for group, value in match.groupdict().items() if group.startswith("key") and value]
 
 
-def _search(root: Path, meta: str) -> Scene:
+def _search(root: AnyPath, meta: str) -> Scene:
     """The first layout of which the folder holds PAN and MS; only the scene of the metadata file where one is given."""
-    lonely = ""
+    lonely, files = "", list(_files(root, REACH))
     for layout in LAYOUTS:
         given = _match(layout.meta, meta)
         if meta and not given:
             continue
-        names = [_below(path, root) for path in _files(root, layout.depth)]
+        names = _within(root, files, layout.depth)
         key = _keys(given) if given else []
         pans = [m for name in names if (m := _match(layout.pan, name)) and _keys(m) == (key or _keys(m))]
         every = [m for name in names if (m := _match(layout.ms, name))]
@@ -218,7 +232,7 @@ def _search(root: Path, meta: str) -> Scene:
             return product
         if pans and not lonely:
             lonely = f"the PAN image {pans[0].string} without MS of it; in all, "
-    held = [_below(path, root) for path in _files(root, 1)]
+    held = _within(root, files, 1)
     more = f" and {len(held) - 8} more" if len(held) > 8 else ""
     raise InputError(
         f"{root} is not a scene that panflow knows. It holds {lonely}{', '.join(held[:8]) or 'no files'}{more}. "
@@ -226,12 +240,12 @@ def _search(root: Path, meta: str) -> Scene:
     )
 
 
-def _ambiguous(root: Path, what: str, names: list[str]) -> InputError:
+def _ambiguous(root: AnyPath, what: str, names: list[str]) -> InputError:
     return InputError(f"{root} holds {len(names)} {what}: {', '.join(names)}. Give the files meant: PAN MS [MS ...]")
 
 
 def _product(
-    root: Path, layout: Layout, pan: re.Match[str], every: list[re.Match[str]], given: re.Match[str] | None
+    root: AnyPath, layout: Layout, pan: re.Match[str], every: list[re.Match[str]], given: re.Match[str] | None
 ) -> Scene | None:
     """PAN with those of the MS files that belong to it; None where only unused bands do."""
     members = [m for m in every if _keys(m) == _keys(pan)]
@@ -247,7 +261,7 @@ def _product(
 
 
 def _numbered(
-    root: Path, pan: re.Match[str], members: list[re.Match[str]], given: re.Match[str] | None
+    root: AnyPath, pan: re.Match[str], members: list[re.Match[str]], given: re.Match[str] | None
 ) -> Scene | None:
     """Landsat's bands of `SIX` that are there, of one processing of the scene."""
     mark = r"(?<![a-z])(?:L[CEO]?|landsat[-_ ]?)0?([789])"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from panflow.ops.mtf import Choice as MTFChoice
@@ -45,15 +45,15 @@ class Scene:
     @classmethod
     def of(
         cls,
-        pan: str | Path,
-        ms: str | Path | Sequence[str | Path],
+        pan: str | PurePath,
+        ms: str | PurePath | Sequence[str | PurePath],
         *,
         bands: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Scene:
         """Of paths as callers have them: one MS file, or several."""
-        files = [ms] if isinstance(ms, (str, Path)) else ms
+        files = [ms] if isinstance(ms, (str, PurePath)) else ms
         return cls(str(pan), tuple(map(str, files)), tuple(bands), dict(tags or {}), **options)
 
     @property

@@ -273,9 +273,7 @@ class Sink:
         if errors.messages:
             raise OutputError(f"{self.out} cannot be finished: {errors.messages[0]}; is the disk full?")
         self._output.publish(result)
-        for sidecar in (".aux.xml", ".ovr", ".msk"):  # of a file that was replaced
-            path = self._output.path
-            path.with_name(path.name + sidecar).unlink(missing_ok=True)
+        self._output.remove_sidecars()
 
     def _reopened(self) -> Any:
         """The file, which GDAL was done with where tiles were appended."""

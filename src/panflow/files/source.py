@@ -27,6 +27,7 @@ from panflow.errors import GeometryError, InputError, MissingInput
 from panflow.files.camera import Camera
 from panflow.files.grid import Grid, Placement, place
 from panflow.files.output import reason
+from panflow.files.remote import failure, gdal_name, gdal_options, is_remote, plain, unread
 from panflow.files.scene import Scene
 from panflow.files.units import Units, chosen
 from panflow.files.validity import HIGHEST, Validity, alpha_band, is_infrared
@@ -81,12 +82,14 @@ def parse_layers(specs: Sequence[str]) -> list[Layer]:
 
 def open_dataset(path: str, role: str) -> rasterio.DatasetReader:
     """A file opened by GDAL; MissingInput or InputError that names it where that fails."""
-    if "://" not in path and not path.startswith("/vsi") and ":" not in path and not Path(path).exists():
+    if not is_remote(path) and ":" not in path and not Path(path).exists():
         raise MissingInput(f"{role} file {path} does not exist")
     try:
-        with rasterio.Env(**GDAL):
-            return rasterio.open(path)
+        with rasterio.Env(**GDAL | gdal_options(path)):
+            return rasterio.open(gdal_name(path))
     except (RasterioError, CPLE_BaseError, UnicodeError) as error:
+        if is_remote(path) and "not recognized" not in reason(error):
+            raise failure(path, f"{role} file", reason(error)) from None
         raise InputError(f"{role} file {path} cannot be read as an image: {reason(error)}") from None
 
 
@@ -113,7 +116,7 @@ def sparing(*paths: str, **options: Any) -> rasterio.Env:
     """GDAL with a small cache, past which it reads uncompressed files: every thread would take whole rows or tiles of a
     scene into it for the pixels of a window."""
     own = {"GDAL_CACHEMAX": CACHE_MIB * 2**20, "GTIFF_DIRECT_IO": all(map(_whole, paths))}
-    return rasterio.Env(**own | GDAL | options)
+    return rasterio.Env(**own | GDAL | gdal_options(*paths) | options)
 
 
 def _whole(path: str) -> bool:
@@ -255,7 +258,7 @@ class Source(Windows):
                 dtypes.add(dataset.dtypes[i])
                 _refuse_complex(layer.path, dataset.dtypes[i])
                 several = dataset.count > 1
-                self.names.append(dataset.descriptions[i] or ("" if several else Path(layer.path).stem))
+                self.names.append(dataset.descriptions[i] or ("" if several else plain(layer.path).stem))
                 self.scales.append(dataset.scales[i])
                 self.offsets.append(dataset.offsets[i])
                 self.units.append(dataset.units[i])
@@ -377,9 +380,7 @@ class Source(Windows):
                 rules[key] = Validity.of(dataset, bands, self.nodata)
             valid = rules[key].mask(dataset, part, image)
         except (RasterioError, CPLE_BaseError) as error:
-            raise InputError(
-                f"{dataset.name} cannot be read to its end: {reason(error)}; is the file truncated?"
-            ) from None
+            raise unread(dataset.name, reason(error)) from None
         if valid is not None and dataset.name not in self._beyond:
             wild = np.isfinite(image) & (np.abs(image) >= HIGHEST)
             declared = [np.float32(v) for v in (*dataset.nodatavals, self.nodata) if v is not None and abs(v) < 3.4e38]

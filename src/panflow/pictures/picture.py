@@ -6,7 +6,7 @@ Images are [C, H, W] with NaN for nodata and three bands (red, green, blue) or o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -89,7 +89,7 @@ def _fitted(text: str, width: float, font: ImageFont.ImageFont | ImageFont.FreeT
 def contact_sheet(
     crops: dict[str, list[np.ndarray]],
     titles: Sequence[str],
-    out_png: Path | str | Output,
+    out_png: PurePath | str | Output,
     size: int = 256,
     gamma: float = 1.0,
 ) -> None:
@@ -105,7 +105,7 @@ def contact_sheet(
     save(sheet(rows, list(crops), titles), out_png)
 
 
-def save(picture: Image.Image, out: Path | str | Output) -> None:
+def save(picture: Image.Image, out: PurePath | str | Output) -> None:
     """The picture as a PNG, whatever the name's ending; a file that has a plain name is replaced. OutputError where it
     cannot be written."""
     with out if isinstance(out, Output) else Output(out, overwrite=True) as output, output.file() as file:

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from panflow.errors import InputError, OutputError
 from panflow.files import output
 from panflow.files.output import Output, reason
+from panflow.files.remote import AnyPath
 from panflow.files.scene import Scene
 from panflow.files.source import sparing
 from panflow.indices._case import Case, Index, Local
@@ -150,7 +151,7 @@ def assess_file(
         chosen = choose(indices, scene.has)
         lattice, halo, flight, tight = _plan(scene, jobs or available(), max_memory)
         inputs = [path for path in (fused, pan, *files, reference) if path]
-        folder = stack.enter_context(_Maps(Path(maps), chosen, inputs, overwrite)) if maps else None
+        folder = stack.enter_context(_Maps(output.any_folder(maps), chosen, inputs, overwrite)) if maps else None
 
         def work(core: Core) -> Tile:
             case, counts = scene.case(core, halo)
@@ -250,8 +251,7 @@ def _note(measured: Statistic, tiles: int) -> str:
 class _Maps:
     """Maps of the local indices, written tile by tile as arrays (.npy), then drawn (.png); a context."""
 
-    def __init__(self, folder: Path, chosen: dict[str, Index], inputs: Sequence[str | Path], overwrite: bool):
-        output.folder(folder)
+    def __init__(self, folder: AnyPath, chosen: dict[str, Index], inputs: Sequence[str | Path], overwrite: bool):
         self._local = {label: index for label, index in chosen.items() if isinstance(index, Local)}
         names = [folder / f"{label}{suffix}" for label in self._local for suffix in (".npy", ".png")]
         self._stack = ExitStack()

@@ -120,7 +120,7 @@ def compare_files(
     """
     sharpeners = {name: zoo.load(name, device=device) for name in methods}
     scene = Scene.of(pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, mtf=mtf)
-    names = [output.folder(out) / f"crops-{k + 1}.png" for k in range(ceil(len(methods) / COLUMNS))] if out else []
+    names = [output.any_folder(out) / f"crops-{k + 1}.png" for k in range(ceil(len(methods) / COLUMNS))] if out else []
     with output.several(names, inputs=scene.files, overwrite=overwrite) as files, opened(scene) as ready:
         source = ready.source
         chosen = pick(source, crops, side)

@@ -69,11 +69,11 @@ def degrade_file(
     and phase, which whatever reads the pair takes in place of an estimate. Arguments as for `sharpen_file`.
     Raises InputError, GeometryError, UnknownName, OutputError.
     """
-    folder = output.folder(folder)
+    target = output.any_folder(folder)
     scene = Scene.of(
         pan, ms, sensor=sensor, bands=bands, tags=tags, register=register, nodata=nodata, arithmetic=arithmetic, mtf=mtf
     )
-    names = [folder / name for name in NAMES]
+    names = [target / name for name in NAMES]
     with (
         output.several(names, inputs=scene.files, overwrite=overwrite) as outputs,
         opened(scene) as ready,
@@ -120,7 +120,7 @@ def degrade_file(
         phase = f"{y:.3f}, {x:.3f} PAN pixels"
         warnings.append(f"without georeferencing only the tag {PHASE} says where MS lies, at a phase of {phase}")
     return Reduced(
-        files={name.removesuffix(".tif"): str(folder / name) for name in NAMES},
+        files={name.removesuffix(".tif"): str(target / name) for name in NAMES},
         size=reduced.size,
         ms_size=reduced.ms_size,
         ratio=(ry, rx),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,10 +135,10 @@ def _colors(source: Source) -> tuple[int, ...]:
 
 
 def quicklook_file(
-    fused_path: Path | str,
+    fused_path: PurePath | str,
     pan_path: Path | str,
     ms_specs: Sequence[str],
-    out_png: Path | str | Output,
+    out_png: PurePath | str | Output,
     *,
     shift: YX = (0.0, 0.0),
     part: Core | None = None,

@@ -10,10 +10,12 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import file_digest
+from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any
 
 from panflow import __version__, registry
+from panflow.files.remote import Remote, gdal_name, is_remote, plain, size_of
 from panflow.files.scene import Scene
 from panflow.scene.opening import Opened
 from panflow.scene.report import Report
@@ -35,8 +37,8 @@ def of_inputs(scene: Scene, ready: Opened, method: str, options: Mapping[str, An
         "PANFLOW_METHOD": method,
         "PANFLOW_OPTIONS": json.dumps({k: v for k, v in {**asked, **options}.items() if v is not None}, default=str),
         "PANFLOW_SENSOR": source.sensor.name,
-        "PANFLOW_INPUTS": "; ".join(Path(path).name for path in (scene.pan, *scene.ms)),
-        "PANFLOW_INPUT_BYTES": "; ".join(f"{Path(f).name} {Path(f).stat().st_size}" for f in _local(source.paths)),
+        "PANFLOW_INPUTS": "; ".join(plain(path).name for path in (scene.pan, *scene.ms)),
+        "PANFLOW_INPUT_BYTES": "; ".join(f"{plain(f).name} {n}" for f in source.paths if (n := size_of(f)) is not None),
         "PANFLOW_PHASE": ", ".join(f"{v:.3f}" for v in phase),
         **({"PANFLOW_MTF": str(ready.mtf)} if ready.mtf.gains else {}),
         "PANFLOW_SHIFT": shift + (" corrected" if ready.corrected else " measured only"),
@@ -44,7 +46,9 @@ def of_inputs(scene: Scene, ready: Opened, method: str, options: Mapping[str, An
     if model := _model(method):
         tags["PANFLOW_MODEL_SHA256"] = sha256(model)
     if hashes:
-        tags["PANFLOW_INPUT_SHA256"] = "; ".join(f"{Path(f).name} {sha256(f)}" for f in _local(source.paths))
+        tags["PANFLOW_INPUT_SHA256"] = "; ".join(
+            f"{plain(f).name} {sha256(f)}" for f in source.paths if size_of(f) is not None
+        )
     return {k: v for k, v in source.tags.items() if any(word in k.upper() for word in KEPT)} | tags
 
 
@@ -56,6 +60,11 @@ def of_result(report: Report) -> dict[str, str]:
 
 def sha256(path: str | Path) -> str:
     """Of a file's bytes, in hexadecimal."""
+    if is_remote(path):
+        total = new_sha256()
+        for part in Remote(gdal_name(path)).chunks():
+            total.update(part)
+        return total.hexdigest()
     with open(path, "rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
@@ -64,11 +73,6 @@ def _now() -> datetime:
     """The time, or what SOURCE_DATE_EPOCH says it is, for files that are to be made again with the same bytes."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     return datetime.fromtimestamp(int(given), UTC) if given.isdigit() else datetime.now(UTC)
-
-
-def _local(paths: list[str]) -> list[str]:
-    """Those that are files of this machine."""
-    return [path for path in paths if Path(path).is_file()]
 
 
 def _model(method: str) -> Path | None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from panflow.types import YX, Progress, Sensor, Sharpener, yx
 def sharpen_file(
     pan: str | Path,
     ms: str | Path | Sequence[str | Path],
-    out: str | Path | Output,
+    out: str | PurePath | Output,
     *,
     method: str | Path | Sharpener | None = None,
     sensor: str | Sensor = "auto",
