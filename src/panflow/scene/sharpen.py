@@ -249,7 +249,7 @@ def _require_trust(output: Output, judged: Verdict, strict: bool) -> Verdict:
     return judged
 
 
-def _output(name: str | Path | Output, inputs: Sequence[str], overwrite: bool) -> Output:
+def _output(name: str | PurePath | Output, inputs: Sequence[str], overwrite: bool) -> Output:
     return name if isinstance(name, Output) else Output(name, inputs=inputs, overwrite=overwrite)
 
 
