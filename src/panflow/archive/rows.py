@@ -16,6 +16,7 @@ from typing import Any
 
 from panflow import __version__
 from panflow.errors import InputError, MissingInput
+from panflow.files import stac
 from panflow.files.product import find, find_all
 from panflow.files.remote import AnyPath, Remote, is_remote, joined, path_of
 from panflow.files.scene import Scene
@@ -47,7 +48,7 @@ class Row:
 
 
 def rows(source: str, outdir: AnyPath) -> tuple[list[Row], list[str]]:
-    """The rows of a manifest (.csv, .jsonl), a folder or a glob, and the files that find no partner.
+    """The rows of a manifest (.csv, .jsonl), STAC (.json), a folder or a glob, and the files that find no partner.
 
     Raises InputError, MissingInput.
     """
@@ -56,12 +57,16 @@ def rows(source: str, outdir: AnyPath) -> tuple[list[Row], list[str]]:
         return _checked(_of_manifest(path, _csv(path), outdir), path), []
     if path.suffix.lower() == ".jsonl":
         return _checked(_of_manifest(path, _json_lines(path), outdir), path), []
+    if stac.may_be_document(path):
+        return _checked(_of_stac(path, outdir), path), []
     if glob.has_magic(source) and not is_remote(source):
         return _of_glob(source, outdir)
     if path.is_dir():
         return _of_folder(path, outdir)
     if not path.exists():
-        raise MissingInput(f"{source} does not exist: expected a manifest (.csv, .jsonl), a folder or a glob of scenes")
+        raise MissingInput(
+            f"{source} does not exist: expected a manifest (.csv, .jsonl), STAC (.json), a folder or a glob of scenes"
+        )
     raise InputError(f"{source} is no manifest: expected .csv or .jsonl, a folder, or a glob of scenes")
 
 
@@ -132,6 +137,15 @@ def _product(values: Mapping[str, Any], base: AnyPath, where: str) -> Scene:
 
 def _text(base: AnyPath, path: str) -> str:
     return path if is_remote(path) else str(joined(base, path))
+
+
+def _of_stac(path: AnyPath, outdir: AnyPath) -> Iterator[Row]:
+    for place, item in stac.items(path):
+        name = str(item.get("id") or "item")
+        try:
+            yield _row(name, stac.scene_of(place, item), outdir, None, {})
+        except InputError as error:
+            yield _row(name, Scene("", ()), outdir, None, {}, str(error))
 
 
 def _of_folder(folder: AnyPath, outdir: AnyPath) -> tuple[list[Row], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import socket
 import threading
@@ -15,9 +16,11 @@ from panflow.archive.remote_journal import RemoteJournal
 from panflow.archive.rows import Row
 from panflow.archive.work import INTERRUPTED, Outcome
 from panflow.errors import InputError
+from panflow.files import output, stac
 from panflow.files.output import any_folder
 from panflow.files.remote import AnyPath, Remote
 
+COLLECTION = "panflow-batch.json"  # of the results' STAC Items
 PATIENCE = 30.0  # seconds between two attempts, at most
 Task = tuple[Row, Mapping[str, Any]]  # a row and the options of `sharpen_file` for it
 
@@ -153,6 +156,17 @@ def _entry(row: Row, options: Mapping[str, Any], outcome: Outcome, attempts: int
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
         report=outcome.report,
     )
+
+
+def collect(tasks: Sequence[Task], outdir: AnyPath) -> None:
+    """Writes the Items of all results that there are as one ItemCollection."""
+    items = []
+    for row, _ in tasks:
+        for _, item in stac.items(file) if (file := row.out.with_suffix(".json")).exists() else ():
+            for asset in item["assets"].values():
+                asset["href"] = stac.moved(asset["href"], file, outdir)
+            items.append(item)
+    output.write(outdir / COLLECTION, json.dumps(stac.collection(items), indent=1))
 
 
 def journal(outdir: AnyPath, alone: bool = True) -> Journal | RemoteJournal:

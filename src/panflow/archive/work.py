@@ -30,7 +30,7 @@ class Outcome:
 def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
     """Sharpen a scene; whatever happens comes back as an outcome.
 
-    options: those of `sharpen_file` and of `Profile`, and quicklook.
+    options: those of `sharpen_file` and of `Profile`, quicklook, stac (whether an Item is written) and datetime.
     """
     from panflow.files.output import several
     from panflow.files.scene import Scene
@@ -45,11 +45,17 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
 
     try:
         values = dict(options)
-        quicklook = values.pop("quicklook", None)
+        quicklook, with_item = values.pop("quicklook", None), values.pop("stac", False)
+        when = values.pop("datetime", None)
         profile = Profile(**{f.name: values.pop(f.name) for f in fields(Profile) if f.name in values})
         row.out.parent.mkdir(parents=True, exist_ok=True)
         values = {"bands": row.bands, "tags": row.tags, "profile": profile, **values}
-        names = [row.out, *([quicklook] if quicklook else [])]
+        if with_item:
+            from panflow.scene import catalog
+
+            when = catalog.acquired(Scene.of(row.pan, row.ms, tags=row.tags), when)
+        item = row.out.with_suffix(".json") if with_item else None
+        names = [name for name in (row.out, quicklook, item) if name]
         inputs = Scene.of(row.pan, row.ms).files
         with several(names, inputs=inputs, overwrite=values.pop("overwrite", False)) as outputs:
             report = sharpen_file(row.pan, row.ms, outputs[0], **values)
@@ -57,6 +63,8 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
                 from panflow.scene.quicklook import quicklook_file
 
                 quicklook_file(row.out, row.pan, row.ms, outputs[1], **report.for_quicklook)
+            if with_item:
+                catalog.write_item(outputs[-1], row.out, when, report.as_dict(), row.tags)
     except KeyboardInterrupt:
         return Outcome(INTERRUPTED, "interrupted", since(), may_pass=True)
     except PanflowError as error:

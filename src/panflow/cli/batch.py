@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXECUTORS = ("processes", "dask", "slurm")
 # Options of `sharpen` that mean something else in a batch
-APART = ("files", "jobs", "overwrite", "progress", "quiet", "as_json", "scheduler", "save_fit")
+APART = ("files", "stac_file", "jobs", "overwrite", "progress", "quiet", "as_json", "scheduler", "save_fit")
 SHARED = [option for option in sharpen.command.params if isinstance(option, click.Option) and option.name not in APART]
 FAILED = 5  # exit code of a batch some of whose rows have failed
 
@@ -56,9 +56,9 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     """Sharpen the scenes of SOURCE into OUTDIR/ID.tif; the journal is OUTDIR/panflow-batch.jsonl.
 
     SOURCE is a manifest (.csv or .jsonl with the columns id, pan, ms, out and any option of `panflow sharpen`; several
-    MS files of a scene are parted by ;), a folder in which scenes are looked for, or a glob of scenes. Paths in a
-    manifest are relative to it. Run again, a batch does what is missing, what has failed and what is asked for
-    otherwise. Exit code 5: some rows have failed; the journal says why.
+    MS files of a scene are parted by ;), a STAC Item, ItemCollection or catalog (.json), a folder in which scenes are
+    looked for, or a glob of scenes. Paths in a manifest are relative to it. Run again, a batch does what is missing,
+    what has failed and what is asked for otherwise. Exit code 5: some rows have failed; the journal says why.
     """
     from panflow.archive import run, slurm
     from panflow.archive.rows import rows
@@ -104,6 +104,8 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
         click.echo(f"{done} sharpened, {len(failed)} failed, {rest} not asked for or done before; {journal.path}")
     for entry in failed:
         click.echo(f"failed: {entry.id} (exit code {entry.exit_code}): {entry.sentence}", err=True)
+    if options.get("stac") and not part:
+        run.collect(share, outdir)
     if failed:
         raise SystemExit(FAILED)
 

@@ -1,4 +1,4 @@
-"""`panflow names [KIND] [-v | --json]`."""
+"""`panflow names [KIND] [-v | --json | --stac]`."""
 
 import ast
 import json
@@ -13,8 +13,17 @@ from panflow import __version__, registry
 @click.argument("kind", required=False, metavar="[KIND]")
 @click.option("--verbose", "-v", is_flag=True, help="What each one is.")
 @click.option("--json", "as_json", is_flag=True, help="Print names, and what each one is, as one JSON object.")
-def command(kind: str | None, verbose: bool, as_json: bool) -> None:
+@click.option("--stac", is_flag=True, help="Print the cards of the bundled models, an ItemCollection of STAC (MLM).")
+def command(kind: str | None, verbose: bool, as_json: bool, stac: bool) -> None:
     """List the names of a kind, or of all kinds."""
+    if stac:
+        if kind != "models":
+            raise click.UsageError("--stac is of models: panflow names models --stac")
+        from panflow.files.stac import collection
+        from panflow.learned.card import card
+
+        click.echo(json.dumps(collection([card(name) for name in registry.names("models")]), indent=1))
+        return
     if as_json:
         from panflow.scene.report import plain
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from panflow.cli._options import PATH, arithmetic, mib, progress, scene
+from panflow.files.remote import path_of
 from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 
 
@@ -61,6 +62,9 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option("--overwrite", is_flag=True, help="Replace OUT, and the PNG, where they exist.")
 @click.option("--strict", is_flag=True, help="No result, and exit code 6, where its verdict is bad.")
 @click.option("--hash-inputs", is_flag=True, help="Keep the SHA-256 of the input files in the result's tags.")
+@click.option("--stac", is_flag=True, help="Also write a STAC Item of the result: OUT with .json.")
+@click.option("--stac-file", type=PATH, metavar="FILE", help="The same, into FILE.")
+@click.option("--datetime", metavar="TIME", help="Of the acquisition, for the Item, where the sources do not say it.")
 @click.option("--quicklook", type=PATH, help="Also write a PNG that shows before and after.")
 @progress
 @click.option(
@@ -81,6 +85,9 @@ def command(
     save_fit,
     quicklook,
     page,
+    stac,
+    stac_file,
+    datetime,
     progress,
     quiet,
     as_json,
@@ -89,7 +96,7 @@ def command(
     """Sharpen MS by PAN into OUT, which lies exactly on the PAN grid.
 
     MS is one multi-band file, several band files, or picks such as `scene.tif,band=3`. SCENE is a folder or
-    metadata file of a product that panflow reads (Landsat, DIMAP, Maxar, GaoFen).
+    metadata file of a product that panflow reads (Landsat, DIMAP, Maxar, GaoFen), or a STAC Item (.json).
     """
     from panflow.cli._console import progress_of, show
     from panflow.files.output import several
@@ -98,9 +105,15 @@ def command(
 
     *inputs, out = files
     given = named(inputs, "OUT")
-    names = [out, *(name for name in (quicklook, page, save_fit) if name)]
+    if stac and not stac_file:
+        stac_file = path_of(out).with_suffix(".json")
+    if stac_file:
+        from panflow.scene import catalog
+
+        datetime = catalog.acquired(given, datetime)
+    names = [out, *(name for name in (quicklook, page, stac_file, save_fit) if name)]
     with (
-        several(names, inputs=given.files, overwrite=overwrite, result=True) as outputs,
+        several(names, inputs=[*inputs, *given.files], overwrite=overwrite, result=True) as outputs,
         progress_of(progress, quiet or as_json) as update,
     ):
         report = sharpen_file(
@@ -123,4 +136,6 @@ def command(
             from panflow.scene.page import write
 
             write(report, given.pan, given.ms, outputs[2 if quicklook else 1])
+        if stac_file:
+            catalog.write_item(outputs[1 + bool(quicklook) + bool(page)], path_of(out), datetime, report.as_dict(), given.tags)
     show(report, as_json, quiet)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panflow.errors import InputError, MissingInput
+from panflow.files import stac
 from panflow.files.remote import AnyPath, Remote, path_of
 from panflow.files.scene import Scene
 
@@ -114,7 +115,7 @@ LANDSAT_BANDS = {"7": "123457", "8": "234567", "9": "234567"}
 
 
 def find(path: AnyPath | str) -> Scene | None:
-    """PAN and MS of a scene given as its folder or as a metadata file in it.
+    """PAN and MS of a scene given as its folder, as a metadata file in it, or as a STAC Item.
 
     None where the path is neither: an image, which is read as it is, or nothing at all. Raises InputError where a
     folder or metadata file is not a scene that `LAYOUTS` knows, where MS is missing, or where more than one PAN or MS
@@ -125,6 +126,8 @@ def find(path: AnyPath | str) -> Scene | None:
         return _search(path, "")
     if not path.is_file():
         return None
+    if stac.may_be_document(path) and (scene := stac.scene_in(path)):
+        return scene
     # A metadata file may lie beside PAN and MS, or in the folder of one of them, with the other's beside that folder.
     roots = [root for root in path.absolute().parents[:2] if _is_meta(_below(path, root))]
     for root in roots[:-1]:

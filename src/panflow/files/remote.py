@@ -8,6 +8,7 @@ environment, or the files of the providers' tools).
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -75,6 +76,18 @@ def size_of(path: str) -> int | None:
     if isinstance(where, Remote):
         return where.size()
     return where.stat().st_size if where.is_file() else None
+
+
+def sha256(path: str | PurePath) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    where = path_of(path)
+    if isinstance(where, Path):
+        with where.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    total = hashlib.sha256()
+    for part in where.chunks():
+        total.update(part)
+    return total.hexdigest()
 
 
 def plain(path: str) -> PurePath:
@@ -362,6 +375,7 @@ __all__ = [
     "joined",
     "path_of",
     "plain",
+    "sha256",
     "size_of",
     "unread",
 ]

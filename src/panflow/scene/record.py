@@ -9,13 +9,11 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from hashlib import file_digest
-from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any
 
 from panflow import __version__, registry
-from panflow.files.remote import Remote, gdal_name, is_remote, plain, size_of
+from panflow.files.remote import plain, sha256, size_of
 from panflow.files.scene import Scene
 from panflow.scene.opening import Opened
 from panflow.scene.report import Report
@@ -56,17 +54,6 @@ def of_result(report: Report) -> dict[str, str]:
     """What is certain at the end."""
     kept = {"PANFLOW_VERDICT": report.verdict, "PANFLOW_REASONS": "; ".join(report.reasons)}
     return kept | {"PANFLOW_REPORT": json.dumps({k: v for k, v in report.as_dict().items() if k not in PASSING})}
-
-
-def sha256(path: str | Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    if is_remote(path):
-        total = new_sha256()
-        for part in Remote(gdal_name(path)).chunks():
-            total.update(part)
-        return total.hexdigest()
-    with open(path, "rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def _now() -> datetime:
