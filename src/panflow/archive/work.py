@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -38,6 +39,7 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
     from panflow.scene.sharpen import sharpen_file
 
     keep_freed()
+    warnings.filterwarnings("ignore", message="Dataset has no geo|The given matrix is eq")  # a note says it
     started = time.perf_counter()
 
     def since() -> float:
