@@ -67,9 +67,7 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option("--datetime", metavar="TIME", help="Of the acquisition, for the Item, where the sources do not say it.")
 @click.option("--quicklook", type=PATH, help="Also write a PNG that shows before and after.")
 @progress
-@click.option(
-    "--report", "page", type=click.Path(path_type=Path), help="Also write an HTML page: verdict, pictures, numbers."
-)
+@click.option("--report", "page", type=PATH, help="Also write an HTML page: verdict, pictures, numbers.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def command(
@@ -137,5 +135,7 @@ def command(
 
             write(report, given.pan, given.ms, outputs[2 if quicklook else 1])
         if stac_file:
-            catalog.write_item(outputs[1 + bool(quicklook) + bool(page)], path_of(out), datetime, report.as_dict(), given.tags)
+            catalog.write_item(
+                outputs[1 + bool(quicklook) + bool(page)], path_of(out), datetime, report.as_dict(), given.tags
+            )
     show(report, as_json, quiet)
