@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import groupby
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,7 +136,7 @@ def _colors(source: Source) -> tuple[int, ...]:
 
 def quicklook_file(
     fused_path: PurePath | str,
-    pan_path: Path | str,
+    pan_path: PurePath | str,
     ms_specs: Sequence[str],
     out_png: PurePath | str | Output,
     *,
@@ -163,8 +163,8 @@ def quicklook_file(
 
 
 def panels_of_files(
-    fused_path: Path | str,
-    pan_path: Path | str,
+    fused_path: PurePath | str,
+    pan_path: PurePath | str,
     ms_specs: Sequence[str],
     *,
     shift: YX = (0.0, 0.0),
