@@ -3,8 +3,8 @@
     python benchmarks/verdicts.py --data DIR
 
 Real pairs are taken as they are; aerial and Landsat images without PAN give pairs of one date by Wald's protocol, whose
-other dates are broken pairs. A pair is broken in MS, or PAN, on the way to the file that panflow opens. The limits were
-chosen on every second place, and judged on the others.
+other dates are broken pairs. A pair is broken in MS, or PAN, on the way to the file that panflow opens. The halves
+are every second place.
 """
 
 import argparse
@@ -322,8 +322,8 @@ def main() -> None:
         measured.append((call, *seconds))
     results, opening, judging = zip(*measured)
     names = sorted({name for _, name, *_ in results})
-    halves = {name: k % 2 for k, name in enumerate(names)}  # the first chose the limits, the second judges them
-    print("| pair | chosen on: right | of | judged on: right | of |\n|" + " --- |" * 5)
+    halves = {name: k % 2 for k, name in enumerate(names)}
+    print("| pair | half 1: right | of | half 2: right | of |\n|" + " --- |" * 5)
     for kind in [*dict.fromkeys(kind for kind, *_ in results), ""]:
         rows = [r for r in results if r[0] == kind or (not kind and r[0] != REAL)]
         cells = []
