@@ -1,8 +1,8 @@
 """Pansharpening: fuse a sharp panchromatic band with coarse multispectral bands.
 
 The few public functions, imported when touched:
-sharpen, degrade, assess on arrays; sharpen_file, degrade_file, assess_file, compare_files on files; load, names;
-train, benchmark.
+sharpen, degrade, assess on arrays; sharpen_file, fit_files, degrade_file, assess_file, compare_files on files; load,
+names; train, benchmark.
 """
 
 __version__ = "0.1.0"
@@ -14,6 +14,7 @@ _PUBLIC = {
     "load": "panflow.zoo",
     "names": "panflow.registry",
     "sharpen_file": "panflow.scene.sharpen",
+    "fit_files": "panflow.scene.sharpen",
     "assess_file": "panflow.scene.assess",
     "compare_files": "panflow.scene.compare",
     "degrade_file": "panflow.scene.degrade",

@@ -22,7 +22,7 @@ from panflow.files.remote import AnyPath, Remote, is_remote, joined, path_of
 from panflow.files.scene import Scene
 
 INPUTS = ("id", "pan", "ms", "scene", "out")  # columns that are no options
-NO_MATTER = ("jobs", "max_memory", "overwrite")  # options that leave the result as it is
+NO_MATTER = ("jobs", "max_memory", "overwrite", "resume")  # options that leave the result as it is
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option("--overviews/--no-overviews", default=None, help="[default: only in a COG]")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Bound on memory, in MiB or as 2GiB.")
+@click.option("--resume", is_flag=True, help="Keep what is written when stopped, and go on from it (--format gtiff).")
 @click.option("--scheduler", metavar="ADDRESS", help="Compute on the workers of a dask cluster, tcp://HOST:PORT.")
 @click.option(
     "--device",

@@ -91,6 +91,10 @@ class Output:
         """The name of a part file; one for each suffix."""
         return self.path.with_name(f"{self._stem}{self._token}.part{suffix}")
 
+    def kept(self, suffix: str) -> Path:
+        """The name of a file that outlasts the run, for one that resumes it; one for each suffix."""
+        return self.path.with_name(f"{self._stem}resume.part{suffix}")
+
     def publish(self, part: Path | None = None) -> None:
         """The part, which is complete, goes to the disk and takes the name. OutputError where that fails."""
         part = part or self.part()

@@ -23,6 +23,7 @@ from rasterio.windows import Window
 from panflow.errors import InputError, OutputError
 from panflow.files.grid import Grid
 from panflow.files.output import Output, reason
+from panflow.files.resume import Block, Resumable, removed
 from panflow.files.tiff import Tile, Tiles, encode
 from panflow.ops.window import Core
 
@@ -125,7 +126,7 @@ class Sink:
     output: the file; grid, bands: of the image; profile: how it is written, its dtype included; nodata: the value that
     stands for it; mask: whether the file has one; jobs: GDAL's threads; block: pixels of a tile's side; aligned:
     whether blocks that are written begin where tiles begin. Used as a context: whatever happens before `finish`,
-    nothing is left behind.
+    nothing is left behind, but for what `resume` asks to keep.
     """
 
     def __init__(
@@ -165,6 +166,8 @@ class Sink:
         )
         self.pack = Packing(block, self._level["zstd_level"] if packs else None)
         self._tiles: Tiles | None = None
+        self._kept: Resumable | None = None
+        self.begun_anew = False
         self._jobs, self._block = jobs, block
         try:
             self._dataset = rasterio.open(
@@ -220,13 +223,34 @@ class Sink:
         for band, of_band in enumerate(imagery, 1):
             dataset.update_tags(band, ns="IMAGERY", **of_band)
 
-    def write(self, core: Core, packed: np.ndarray | list[Tile], valid: np.ndarray | None) -> None:
-        """What was packed of a window of the PAN grid, and where [H, W] it is valid."""
+    def resume(self, digest: str) -> list[Block]:
+        """From now on what is written outlasts the process. Returns the blocks that a run of the same digest has left;
+        `begun_anew` says whether there is something of another one. Raises InputError where files are of a kind whose
+        tiles GDAL writes, OutputError where another run does the same."""
+        if self.pack.level is None:
+            raise InputError(
+                f"{self.out} cannot be resumed: expected --format gtiff with zstd, integers, a nodata value where "
+                "there are holes, and a part, if any, that begins with a block"
+            )
+        across, down = self._close_dataset()
+        self._kept = Resumable(self._output, self._part, across, down, digest)
+        self._part, self._tiles = self._kept.part, self._kept.tiles
+        self.begun_anew = self._kept.begun_anew
+        return self._kept.blocks
+
+    def write(
+        self, core: Core, packed: np.ndarray | list[Tile], valid: np.ndarray | None, clipped: int = 0, holes: int = 0
+    ) -> None:
+        """What was packed of a window of the PAN grid, and where [H, W] it is valid; clipped, holes: pixels, for a run
+        that resumes this one."""
         top, bottom, left, right = core
         window = Window(left, top, right - left, bottom - top)
         try:
             if isinstance(packed, list):
-                self._appended().append(packed)
+                if self._kept:
+                    self._kept.write(core, packed, clipped, holes)
+                else:
+                    self._appended().append(packed)
                 return
             self._dataset.write(packed, window=window)
             if self.mask:
@@ -238,10 +262,14 @@ class Sink:
     def _appended(self) -> Tiles:
         """The file, when GDAL has written what describes it."""
         if self._tiles is None:
-            height, width = self._dataset.shape
-            self._dataset.close()
-            self._tiles = Tiles(self._part, -(-width // self._block), -(-height // self._block))
+            self._tiles = Tiles(self._part, *self._close_dataset())
         return self._tiles
+
+    def _close_dataset(self) -> tuple[int, int]:
+        """How many tiles there are across and down."""
+        height, width = self._dataset.shape
+        self._dataset.close()
+        return -(-width // self._block), -(-height // self._block)
 
     def finish(self, tags: Mapping[str, str] | None = None) -> None:
         """Add tags, close, make overviews and the COG layout, check, rename."""
@@ -273,6 +301,7 @@ class Sink:
         if errors.messages:
             raise OutputError(f"{self.out} cannot be finished: {errors.messages[0]}; is the disk full?")
         self._output.publish(result)
+        removed(self._output)
         self._output.remove_sidecars()
 
     def _reopened(self) -> Any:
@@ -318,4 +347,6 @@ class Sink:
             self._dataset.close()
         if self._tiles:
             self._tiles.close()
+        if self._kept:
+            self._kept.close()
         self._output.discard()

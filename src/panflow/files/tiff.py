@@ -62,16 +62,26 @@ def _differences(image: np.ndarray, side: int) -> np.ndarray:
 class Tiles:
     """Puts tiles into a little-endian file that GDAL has written without any (SPARSE_OK)."""
 
-    def __init__(self, path: Path, across: int, down: int):
+    def __init__(self, path: Path, across: int, down: int, there: Iterable[tuple[int, int, int, int]] = ()):
+        """there: row, column, offset and bytes of tiles that the file has already."""
         self._across, self._file = across, path.open("r+b")
         self._tables = np.zeros((2, across * down), np.uint64)  # offsets and counts
+        for row, column, offset, count in there:
+            self._tables[:, row * across + column] = offset, count
         self._end = self._file.seek(0, os.SEEK_END)
 
-    def append(self, tiles: Iterable[Tile]) -> None:
+    def append(self, tiles: Iterable[Tile]) -> list[tuple[int, int, int, int]]:
+        """Row, column, offset and bytes of each."""
+        places = []
         for row, column, data in tiles:
             self._tables[:, row * self._across + column] = self._end, len(data)
             self._file.write(data)
+            places.append((row, column, self._end, len(data)))
             self._end += len(data)
+        return places
+
+    def flush(self) -> None:
+        self._file.flush()
 
     def finish(self) -> None:
         """Enter where the tiles lie."""

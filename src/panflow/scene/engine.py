@@ -73,6 +73,11 @@ class Run:
         items = overlapped(lambda core: self.tile(core, work), self.tiles, self.jobs, self.flight)
         return reported("sharpen", items, len(self.tiles), self.progress)
 
+    def place(self, core: Core) -> Core:
+        """What a tile has of the part, counted from the part's first pixel."""
+        top, bottom, left, right = within(core, self.part)
+        return top - self.part[0], bottom - self.part[0], left - self.part[2], right - self.part[2]
+
     def tile(self, core: Core, work: Work[T]) -> T:
         """work(core, image, valid) of what a tile has of the part, where the core counts from the part's first pixel.
 
@@ -80,11 +85,10 @@ class Run:
         """
         pair = self.windows.whole(self.region) if self.halo is None else self.windows.read(core, self.halo)
         image, valid = cropped(self.sharpener(pair), pair), _valid(pair)
-        here, (top, left) = within(core, self.part), (self.part[0], self.part[2])
+        here = within(core, self.part)
         inside = slice(here[0] - core[0], here[1] - core[0]), slice(here[2] - core[2], here[3] - core[2])
-        place = here[0] - top, here[1] - top, here[2] - left, here[3] - left
         valid = None if valid is None or valid[inside].all() else valid[inside]
-        return work(place, image[:, *inside], valid)
+        return work(self.place(core), image[:, *inside], valid)
 
 
 def fit(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -57,6 +59,7 @@ def sharpen_file(
     max_memory: float | None = None,
     overwrite: bool = False,
     strict: bool = False,
+    resume: bool = False,
     hash_inputs: bool = False,
     scheduler: Any = None,
     progress: Progress | None = None,
@@ -75,9 +78,10 @@ def sharpen_file(
     offset, MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result;
     fit: of another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's; profile:
     type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than a bad
-    one; hash_inputs: the result's tags keep the SHA-256 of the inputs; scheduler: of a dask cluster, its address or
-    a `Client`, whose workers compute the blocks; options: of the method, as `panflow.load` takes them (device, context,
-    seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
+    one; resume: keep what is written when the process ends early, and go on from it (a plain GeoTIFF, zstd, of
+    integers); hash_inputs: the result's tags keep the SHA-256 of the inputs; scheduler: of a dask cluster, its address
+    or a `Client`, whose workers compute the blocks; options: of the method, as `panflow.load` takes them (device,
+    context, seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where the verdict is bad and `strict` was asked for. Until the result is whole, `out` is not touched.
@@ -117,6 +121,7 @@ def sharpen_file(
             options,
             whole_fit,
             hash_inputs,
+            resume,
             fit,
             kept,
             jobs,
@@ -137,6 +142,7 @@ def _sharpened(
     options: Mapping[str, Any],
     whole_fit: bool,
     hash_inputs: bool,
+    resume: bool,
     fit: Fit | None,
     kept: Output | None,
     jobs: int,
@@ -191,13 +197,27 @@ def _sharpened(
                 imagery=source.imagery,
             )
 
+            if resume:
+                if name == "custom" or options.get("adapt"):
+                    raise InputError("resume: expected a method or model by its name, that is not adapted to the scene")
+                taken = Fit.of(source, name, ready.offset, ready.corrected, ready.mtf, fitted).text
+                field = ready.offset.field and ready.offset.field.nodes.tolist()
+                done = sink.resume(_digest(scene, source.paths, part, profile, absent, options, taken, field))
+                places = {block.core for block in done}
+                run = replace(run, tiles=[core for core in run.tiles if run.place(core) not in places])
+                clipped, holes = (sum(getattr(block, key) for block in done) for key in ("clipped", "holes"))
+                if sink.begun_anew:
+                    output.notes.append("what an earlier run has left is of other inputs or options: begun anew")
+            elif output.kept(".tif").exists():
+                output.notes.append("this replaces what an interrupted run with --resume has left")
             work = _Work(kind.name, absent, source.physical, sink.pack)
             field = ready.offset.field if ready.corrected else None
             blocks = cluster.each(client, scene, field, run, work) if client else run.each(work)
             for core, packed, valid, beyond in blocks:
-                sink.write(core, packed, valid)
+                empty = 0 if valid is None else int(valid.size - valid.sum())
+                sink.write(core, packed, valid, beyond, empty)
                 clipped += beyond
-                holes += 0 if valid is None else int(valid.size - valid.sum())
+                holes += empty
             pixels = grid.size[0] * grid.size[1]
             judged = _require_trust(output, verdict(ready, clipped, pixels - holes), strict)
             if kept:
@@ -249,6 +269,12 @@ def _require_trust(output: Output, judged: Verdict, strict: bool) -> Verdict:
     return judged
 
 
+def _digest(scene: Scene, files: Sequence[str], *rest: Any) -> str:
+    """Of all that a result's pixels depend on; of files of this machine, how long they are and when they changed."""
+    states = [(file, os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files if os.path.exists(file)]
+    return sha256(repr((scene, states, rest)).encode()).hexdigest()
+
+
 def _output(name: str | PurePath | Output, inputs: Sequence[str], overwrite: bool) -> Output:
     return name if isinstance(name, Output) else Output(name, inputs=inputs, overwrite=overwrite)
 
@@ -279,6 +305,8 @@ def fit_files(
     """What `sharpen_file` takes from a scene, taken from several of one sensor together: neighbours that are sharpened
     with it have no seams. method, jobs, options: as there. Raises as it does."""
     jobs = jobs or available()
+    if options.get("detail") == "ms":  # as `sharpen_file` does
+        scenes = [replace(scene, mtf="raised") if scene.mtf == "auto" else scene for scene in scenes]
     sharpener, name = _sharpener(method, options, progress)
     with opened_together(scenes, jobs, uses_mtf=sharpener.uses_mtf) as ready, threadpool_limits(limits=1):
         fitted = engine.fit([(each.source, each.part) for each in ready], sharpener, jobs, progress)
