@@ -14,11 +14,12 @@ import click
 
 from panflow.cli import sharpen
 from panflow.cli._options import PATH, mib, progress
-from panflow.errors import InputError, UnknownName
+from panflow.errors import InputError, PanflowError, UnknownName
 
 if TYPE_CHECKING:
     from panflow.archive.journal import Entry
     from panflow.archive.rows import Row
+    from panflow.archive.run import Task
 
 EXECUTORS = ("processes", "dask", "slurm")
 # Options of `sharpen` that mean something else in a batch
@@ -44,6 +45,7 @@ def _with_options(command: click.Command) -> click.Command:
 @click.option("--tasks", type=click.IntRange(min=1), help="Of a Slurm array.  [default: one a scene, 1000 at most]")
 @click.option("--submit", is_flag=True, help="Hand the Slurm script over; without it, it is only written.")
 @click.option("--part", metavar="I/N", help="Only the I-th of N shares of the rows, for job arrays of any scheduler.")
+@click.option("--fit-group", metavar="COLUMN", help="Rows with one value of this column are fitted jointly.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many of the rows that are to be done.")
 @click.option("--retry", type=click.IntRange(min=0), default=2, show_default=True, help="Of what may pass.")
 @click.option("--quicklooks", is_flag=True, help="Also write OUTDIR/ID.png of every scene, before and after.")
@@ -60,7 +62,7 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     looked for, or a glob of scenes. Paths in a manifest are relative to it. Run again, a batch does what is missing,
     what has failed and what is asked for otherwise. Exit code 5: some rows have failed; the journal says why.
     """
-    from panflow.archive import run, slurm
+    from panflow.archive import groups, run, slurm
     from panflow.archive.rows import rows
     from panflow.files.remote import is_remote
     from panflow.ops.cores import available
@@ -69,10 +71,11 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
         options.pop(name) for name in ("quicklooks", "overwrite", "dry_run", "progress", "quiet", "as_json")
     )
     listed, alone = rows(source, outdir)
+    listed, grouped = _grouped(listed, options.pop("fit_group"))
     common = _options(options)
     workers = min(workers or available(), available(), max(1, len(listed))) if executor != "dask" else workers or 1
     jobs = min(jobs or available() // workers, available() // workers) if executor == "processes" else jobs or 1
-    every = [_task(row, {**common, "jobs": jobs}, quicklooks) for row in listed]
+    every: list[Task] = [_task(row, {**common, "jobs": jobs}, quicklooks) for row in listed]
     if executor == "slurm":
         count = tasks or min(len(every), 1000)
         argv = [a for a in sys.argv[1:] if a not in ("--submit", "--dry-run")]
@@ -86,6 +89,7 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
         path.write_text(text, encoding="utf-8")
         click.echo(f"job {slurm.submit(path)}" if submit else f"sbatch {path}")
         return
+    every, fits = groups.joined(every, grouped, outdir)
     share = run.part(every, part)
     if dry_run:
         _table(share, run.journal(outdir), overwrite, alone)
@@ -94,6 +98,7 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
     todo = run.pending(share, journal, overwrite)[:limit]
     if alone and not quiet:
         click.echo(f"note: {len(alone)} files find no partner ({alone[0]} first): --dry-run lists them", err=True)
+    todo = _fitted(todo, fits)
     with _progress(progress, quiet, as_json) as update:
         entries = run.run(todo, journal, _executor(executor, workers, scheduler), retry, update) if todo else []
     last = journal.last()
@@ -108,6 +113,38 @@ def command(source, outdir, workers, jobs, executor, scheduler, tasks, submit, p
         run.collect(share, outdir)
     if failed:
         raise SystemExit(FAILED)
+
+
+def _grouped(rows: list[Row], column: str | None) -> tuple[list[Row], dict[str, str]]:
+    """The rows without a column that is no option, and its value by their ids. UnknownName where no row has it."""
+    if column is None:
+        return rows, {}
+    grouped = {row.id: str(row.options[column]) for row in rows if row.options.get(column)}
+    if not grouped:
+        raise UnknownName(f"--fit-group {column}: expected a column of the manifest with a value in some rows")
+    if column.replace("-", "_") not in [option.name for option in SHARED]:
+        rows = [replace(row, options={k: v for k, v in row.options.items() if k != column}) for row in rows]
+    return rows, grouped
+
+
+def _fitted(todo: list[Task], fits: Mapping[str, list[Task]]) -> list[Task]:
+    """The tasks, whose joint fits are there now; where one fails, or has no scene, its rows say why."""
+    from panflow.archive import groups
+
+    errors = {}
+    for file in {str(options.get("fit")) for _, options in todo} & fits.keys():
+        try:
+            groups.fit(file, fits[file])
+        except PanflowError as error:
+            errors[file] = f"the joint fit failed: {error}"
+    result = []
+    for row, options in todo:
+        file = str(options.get("fit"))
+        if file in fits and not Path(file).exists():
+            row = replace(row, error=row.error or errors.get(file, ""))
+            options = {key: value for key, value in options.items() if key != "fit"}
+        result.append((row, options))
+    return result
 
 
 def _executor(name: str, workers: int, scheduler: str | None) -> Any:
