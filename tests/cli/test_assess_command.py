@@ -90,7 +90,7 @@ def test_maps_are_written(scene, tmp_path):
         (["assess", "{fused}", "{ms}", "--pan", "{pan}"], 3, "give MS by --ms"),
         (["assess", "{fused}", "--reference", "{truth}", "--indices", "sma"], 2, "did you mean 'sam'"),
         (["assess", "{ms}", "--reference", "{truth}"], 3, "expected the grid of 64 x 80 pixels"),
-        (["degrade", "{pan}", "{ms}"], 3, "expected PAN, MS and OUTDIR"),
+        (["degrade", "{pan}", "{ms}"], 3, "give PAN, MS and OUTDIR"),
         (["compare", "{pan}", "{ms}", "--methods", "gsaa"], 2, "did you mean 'gsa'"),
     ],
 )

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import panflow
 from panflow import registry
-from panflow.cli.names import _about
+from panflow.cli.names import _row
 from panflow.cli.train import command
 from panflow.errors import InputError, MissingInput, UnknownName
 from panflow.learned.cost import cost, paper
@@ -102,8 +102,8 @@ def test_costs_are_those_of_the_fact_sheet(name):
 
 def test_names_tell_what_networks_cost():
     local = ["fusionnet", "76,324 / 78,632 parameters", "4.98 / 5.13 GMAC", "local, halo 10", "[fusionnet]"]
-    assert _about("networks", "fusionnet") == local
-    assert _about("networks", "lagconv")[3:] == ["global", "[lagconv]"]
+    assert _row("networks", "fusionnet") == local
+    assert _row("networks", "lagconv")[3:] == ["global", "[lagconv]"]
 
 
 def test_every_paper_is_in_the_references():

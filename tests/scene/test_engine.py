@@ -365,8 +365,9 @@ def test_a_band_marked_as_alpha_can_be_picked(tmp_path):
     assert found.shape[0] == 4 and report.nodata_pixels == 0
     with rasterio.open(tmp_path / "out.tif") as out:
         assert Color.alpha not in out.colorinterp and load_mask(tmp_path / "out.tif").all()
-    _, report = run(files, sensor="generic")
-    assert any("alpha" in note and "band=4" in note for note in report.warnings)
+    fused, report = run(files)
+    assert np.array_equal(fused, found)
+    assert any("marked as alpha" in note and "taken as a band" in note for note in report.warnings)
 
 
 # nodata ----------------------------------------------------------------------------------------------------------

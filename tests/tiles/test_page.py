@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -78,7 +77,7 @@ def address(tmp_path_factory):
     command = [sys.executable, "-m", "panflow", "serve", str(files["pan"]), str(files["ms"]), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         yield re.search(r"http://\S+", server.stdout.readline())[0]
-        server.send_signal(signal.SIGINT)
+        server.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +101,7 @@ def browser(address, tmp_path_factory):
         yield one
         urllib.request.urlopen(urllib.request.Request(one.root, method="DELETE"), timeout=60)
     finally:
-        driver.terminate()
+        driver.kill()  # a polite word is not always heard
         driver.wait()
 
 
