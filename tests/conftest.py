@@ -9,6 +9,8 @@ import pytest
 import servers
 from recordings import SHARED
 
+STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -40,6 +42,16 @@ def bucket(s3_server, monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     return servers.Bucket(s3_server, f"scenes-{uuid4().hex[:8]}")
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """What a command that ran in this process made of signals is undone: what later tests start would inherit it."""
+    handlers = {each: signal.getsignal(each) for each in STOPS}
+    yield
+    for each, handler in handlers.items():
+        if signal.getsignal(each) is not handler:
+            signal.signal(each, handler)
 
 
 # A shell that runs the suite behind itself ignores SIGINT, and so would all that tests start and interrupt.

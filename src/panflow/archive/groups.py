@@ -13,6 +13,7 @@ from typing import Any
 
 from panflow.archive.rows import NO_MATTER, Row
 from panflow.archive.run import Task
+from panflow.archive.work import BESIDE
 from panflow.errors import InputError, PanflowError
 from panflow.files import output
 from panflow.files.remote import AnyPath, is_remote
@@ -38,7 +39,7 @@ def joined(
             members[groups[row.id]].append((row, options))
     result, files = dict(zip((row.id for row, _ in tasks), tasks)), {}
     for name, group in members.items():
-        asked = [{k: v for k, v in options.items() if k not in (*NO_MATTER, "quicklook")} for _, options in group]
+        asked = [{k: v for k, v in options.items() if k not in (*NO_MATTER, *BESIDE)} for _, options in group]
         if any(each != asked[0] for each in asked):
             raise InputError(f"the rows of the group {name} have different options: expected the same, or other groups")
         digest = sha256("".join(row.digest(asked[0]) for row, _ in group).encode()).hexdigest()[:8]
@@ -58,7 +59,7 @@ def fit(file: str, group: Sequence[Task]) -> None:
     options = dict(group[0][1])
     scenes = [scene for row, _ in group if not row.error and (scene := _opening(row, options))]
     if scenes:
-        taken = {*signature(sharpen_file).parameters, *(f.name for f in fields(Profile)), "quicklook"}
+        taken = {*signature(sharpen_file).parameters, *(f.name for f in fields(Profile)), *BESIDE}
         learned = {key: value for key, value in options.items() if key not in taken}
         text = fit_files(scenes, method=options.get("method"), **learned).text
         output.folder(Path(file).parent)

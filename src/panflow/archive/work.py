@@ -15,6 +15,11 @@ from panflow.ops.memory import keep_freed
 
 KILLED = 137  # exit code of a process that was killed
 INTERRUPTED = 130
+BESIDE = (
+    "quicklook",
+    "stac",
+    "datetime",
+)  # options that are no matter of `sharpen_file`: what is written besides, and a date
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,7 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
 
     try:
         values = dict(options)
-        quicklook, with_item = values.pop("quicklook", None), values.pop("stac", False)
-        when = values.pop("datetime", None)
+        quicklook, with_item, when = (values.pop(name, None) for name in BESIDE)
         profile = Profile(**{f.name: values.pop(f.name) for f in fields(Profile) if f.name in values})
         row.out.parent.mkdir(parents=True, exist_ok=True)
         values = {"bands": row.bands, "tags": row.tags, "profile": profile, **values}
