@@ -19,10 +19,7 @@ from panflow.scene.opening import Opened
 from panflow.types import Sensor
 
 WORDS = GOOD, DOUBTFUL, BAD = "good", "doubtful", "bad"
-APART, LOOSE = (
-    0.5,
-    0.7,
-)  # R2 of PAN's detail on the bands: below, they do not belong together; are not one scene in full
+APART, LOOSE = 0.5, 0.7  # R2 of PAN's detail on the bands: below, they do not belong together; are not one in full
 SMALL = 0.3  # that of the registration, which takes the best place, below which small scenes do not belong together
 BENT = 0.2  # share of what the bands leave of PAN that a curve explains
 LEFT = 0.02  # of PAN's variance that the bands must leave for that to matter
