@@ -285,7 +285,8 @@ def _consensus(windows: list[_Window], start: np.ndarray, search: float, each: C
     windows = _cut(windows, PARTS, SMALLEST)
     refined = list(each(lambda w: w.refine(start), windows))
     places = [start if offset is None else offset for offset in refined]
-    weights = np.array([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in zip(windows, places)])
+    explained = each(lambda item: item[0].r2(item[0].pan(item[1])), zip(windows, places))
+    weights = np.array([w.beyond_chance(r2) ** 2 for w, r2 in zip(windows, explained)])
     kept = [k for k, offset in enumerate(refined) if offset is not None]
     if not kept or weights[kept].sum() <= 0:
         return Registration(windows=len(windows))
@@ -295,7 +296,7 @@ def _consensus(windows: list[_Window], start: np.ndarray, search: float, each: C
     close = apart < AGREE
     agree = float(close @ weights[kept] / (weights[kept].sum() + lost))
 
-    fits = [w.r2(w.pan(shift)) for w in windows]
+    fits = list(each(lambda w: w.r2(w.pan(shift)), windows))
     after = float(np.average(fits, weights=weights))
     common = float(np.average([w.beyond_chance(fit) for w, fit in zip(windows, fits)], weights=weights))
     sure = 1 - DOUBT ** int(close.sum())

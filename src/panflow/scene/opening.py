@@ -48,7 +48,7 @@ class Opened:
     def agreement(self) -> Agreement:
         """Of PAN and the bands, where MS is taken to lie, seen through its MTF: that of the scene, or the likeliest of
         some where it explains little."""
-        pairs = self.sample.anew()
+        pairs = self.sample.settled(self.offset if self.corrected else None)
         result = agreement(pairs, each=self.sample.each)
         for gain in GAINS:
             if result.detail < EXPLAINED:
@@ -183,9 +183,17 @@ class _Sample:
     def pairs(self) -> list[Pair]:
         return self._read(self.places)
 
-    def anew(self) -> list[Pair]:
-        """Some of them, as they are when everything is corrected."""
-        return self._read(mtf.some(self.places))
+    def settled(self, offset: Registration | None) -> list[Pair]:
+        """Some of them, as their sources give them once an offset and MTF gains are settled; what registration has read
+        is not read again, unless the offset varies over the scene."""
+        few = mtf.some(self.places)
+        if "pairs" not in self.__dict__ or (offset and offset.field):
+            return self._read(few)
+        phases = offset.phases if offset else tuple
+        return [
+            replace(pair, phase=phases(pair.phase), sensor=source.sensor)
+            for pair, (source, _) in zip(mtf.some(self.pairs), few)
+        ]
 
     def _read(self, places: list[tuple[Windows, Core]]) -> list[Pair]:
         return list(self.each(lambda place: place[0].read(place[1], 0), places))
