@@ -22,6 +22,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 os.environ.setdefault("SOURCE_DATE_EPOCH", "1700000000")  # the time in results' tags
 PANFLOW = [sys.executable, "-m", "panflow"]
@@ -35,12 +36,13 @@ def main() -> None:
     parser.add_argument("--open", type=Path, help="a folder of scenes, whose pairs join the drawn ones")
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--timed", type=int, default=16, help="scenes of the scaling, of 1024 x 1024 PAN pixels")
+    parser.add_argument("--rounds", type=int, default=3, help="of the scaling, in turns")
     parser.add_argument("--only", choices=("faults", "scaling"))
     given = parser.parse_args()
     if given.only != "scaling":
         faults(given.folder / "faults", given.scenes, given.open)
     if given.only != "faults":
-        scaling(given.folder / "scaling", given.timed)
+        scaling(given.folder / "scaling", given.timed, given.rounds)
 
 
 def draw(folder: Path, count: int, size: int, places: int) -> list[Path]:
@@ -202,7 +204,7 @@ for name in sys.argv[3:]:
 """
 
 
-def scaling(folder: Path, count: int) -> None:
+def scaling(folder: Path, count: int, rounds: int) -> None:
     scenes = folder / "scenes"
     draw(scenes, count, 1024, 2)
     names = sorted(path.name for path in scenes.iterdir())
@@ -216,16 +218,26 @@ def scaling(folder: Path, count: int) -> None:
         "batch, dask's 2 workers": [*batch, "--executor", "dask", "--workers", "2"],
         "`xargs -P2` of `panflow sharpen`": ["xargs", "-P2", "-I%", *one.split()],
     }
-    print(f"\n| {len(names)} scenes of 1024 x 1024, gsa, one thread each | s | scenes/min | CPU s |\n|---|---|---|---|")
-    for title, command in ways.items():
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir()
-        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(list(map(str, command)), input="\n".join(names), text=True, check=True)
-        seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        assert len(results(out)) == len(names), title
-        print(f"| {title} | {seconds:.1f} | {60 * len(names) / seconds:.0f} | {cpu:.1f} |", flush=True)
+    measured: dict[str, list[tuple[float, float]]] = {title: [] for title in ways}
+    for k in range(rounds):
+        for title, command in [*ways.items()][:: (-1) ** k]:
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir()
+            before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+            subprocess.run(list(map(str, command)), input="\n".join(names), text=True, check=True)
+            seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            assert len(results(out)) == len(names), title
+            measured[title].append((seconds, cpu))
+            print(f"{title}: {seconds:.1f} s, CPU {cpu:.1f} s", file=sys.stderr, flush=True)
+    bare = next(iter(measured.values()))
+    print(f"\n| {len(names)} scenes of 1024 x 1024, gsa, one thread each | s | beside calls | scenes/min | CPU s |")
+    print("|---|---|---|---|---|")
+    for title, runs in measured.items():
+        ratios = sorted(seconds / one for (seconds, _), (one, _) in zip(runs, bare))
+        seconds, cpu = (median(values) for values in zip(*runs))
+        beside = f"{median(ratios):.2f} [{ratios[0]:.2f}..{ratios[-1]:.2f}]"
+        print(f"| {title} | {seconds:.1f} | {beside} | {60 * len(names) / seconds:.0f} | {cpu:.1f} |")
 
 
 if __name__ == "__main__":
