@@ -104,7 +104,7 @@ def test_a_stop_in_midst_of_progress_leaves_nothing(files, tmp_path):
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read().splitlines()
     assert process.returncode == 130
-    assert rest[-1] == "panflow: interrupted; nothing was left half-written"
+    assert rest[-1] == "panflow: interrupted; no result was left half-written"
     assert not list(tmp_path.iterdir())
 
 

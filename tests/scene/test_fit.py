@@ -148,6 +148,12 @@ def test_a_given_offset_goes_before_the_fits(files, tmp_path):
     assert run(files, tmp_path / "out.tif", method="gsa", fit=fit, register="0.5,0.25")[1].shift_pixels == (0.5, 0.25)
 
 
+def test_where_an_offset_is_searched_the_fits_is_taken(files, tmp_path):
+    run(files, tmp_path / "out.tif", save_fit=tmp_path / "fit.json", register="0.5,-0.5", method="gsa")
+    _, report = run(files, tmp_path / "out.tif", fit=tmp_path / "fit.json", register="auto:8", method="gsa")
+    assert report.shift_pixels == (0.5, -0.5)
+
+
 def test_scenes_of_other_sensors_have_no_joint_fit(files):
     with pytest.raises(InputError, match="expected scenes of one sensor"):
         fit_files([Scene.of(*files, sensor=name) for name in ("ikonos", "quickbird")], method="gsa")

@@ -78,7 +78,7 @@ def run(arguments: list[str], debug: bool = False) -> int:
             raise
         cause = error.__cause__ if isinstance(error, click.Abort) and error.__cause__ else error
         if isinstance(cause, KeyboardInterrupt):  # where nobody listens for signals
-            click.echo("panflow: interrupted; nothing was left half-written", err=True)
+            click.echo("panflow: interrupted; no result was left half-written", err=True)
             return 130
         message, code = sentence(cause, arguments)
         with suppress(OSError):  # stderr may be what is broken

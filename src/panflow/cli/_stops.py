@@ -16,7 +16,7 @@ from contextlib import suppress
 from panflow.files import output
 
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-WORDS = b"panflow: interrupted; nothing was left half-written\n"
+WORDS = b"panflow: interrupted; no result was left half-written\n"
 SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"  # which a progress bar hides
 
 _ends: tuple[socket.socket, ...] = ()

@@ -27,6 +27,7 @@ from panflow.types import YX, Pair, yx
 
 FARTHEST = 1000  # PAN pixels that a given offset may have
 GAINS, EXPLAINED = (0.08, 0.7), 0.75  # MTF gains that are tried as well where less than a share of PAN is explained
+MEASURED = "auto", "global"  # with ":PIXELS" or without
 WIDEST = 200  # PAN pixels that may be searched for one
 
 
@@ -121,7 +122,7 @@ def opened_together(
         if fit and asked.mtf not in ("auto", "raised"):
             raise InputError(f"mtf {asked.mtf!r} with a fit: expected auto, as the fit rests on its own MTF")
         warnings: list[str] = []
-        if fit and asked.register in ("auto", "global"):
+        if fit and _word(asked.register) in MEASURED:
             offset, corrected = fit.offset, fit.corrected
         else:
             offset, corrected, warnings = _registered(asked.register, sample)
@@ -210,11 +211,11 @@ class _Sample:
 def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
     """The offset, measured as asked ("auto" or "global", with ":PIXELS" or without, or "off") or taken as given ((dy,
     dx) PAN pixels); whether it is to be corrected; warnings."""
-    word, _, reach = how.partition(":") if isinstance(how, str) else ("", "", "")
-    if word not in ("auto", "global") and how != "off":
+    word = _word(how)
+    if word not in MEASURED and how != "off":
         return given(how), True, []
     size = sample.size if word == "auto" else None
-    offset = register(sample.pairs, search=_reach(how, reach) if reach else SEARCH, size=size, each=sample.each)
+    offset = register(sample.pairs, search=_reach(how), size=size, each=sample.each)
     large = max(map(abs, offset.shift)) > 0.5
     if how != "off" and offset.confident:
         return offset, True, []
@@ -230,8 +231,16 @@ def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, lis
     return offset, False, []
 
 
-def _reach(how: str | YX, text: str) -> float:
+def _word(how: str | YX) -> str:
+    """What is asked for, without ":PIXELS"; empty for numbers."""
+    return how.partition(":")[0] if isinstance(how, str) else ""
+
+
+def _reach(how: str | YX) -> float:
     """PAN pixels to search, of "auto:PIXELS"."""
+    text = how.partition(":")[2] if isinstance(how, str) else ""
+    if not text:
+        return SEARCH
     try:
         value = float(text)
     except ValueError:
