@@ -1,11 +1,10 @@
 """Fine detail of each band against what PAN's detail should be in it, since one band may carry PAN's detail for all.
 
 d: a fused band's fine detail, p: PAN's (`_details`). How strongly a band follows PAN is read off the pair where the MS
-sensor resolves it. With m the interpolated band and q PAN through the band's MTF, sampled and interpolated likewise, of
-both what lies between sigma r and 3 r PAN pixels (r: the ratio), their local regression gives what context-based
-injection [aiazzi2002] expects of the band,
+sensor resolves it. With m the band and q PAN through the band's MTF, sampled likewise, of both what lies between sigma
+1 and 3 MS pixels, their local regression gives what context-based injection [aiazzi2002] expects of the band,
 
-    e = g p,   g = sum(m q) / sum(q q) in a Gaussian window of sigma 4 r.
+    e = g p,   g = sum(m q) / sum(q q) in a Gaussian window of sigma 4 MS pixels, interpolated.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from panflow.arrays import as_float, namespace
 from panflow.indices._case import Case, evaluate
 from panflow.indices._details import clear, gaussian, octaves_of, visible
 from panflow.indices._stats import Sums, ratio
-from panflow.ops.resample import lowpass, ms_up, pan_low
+from panflow.ops.resample import lowpass, sense, upsampled
 from panflow.types import Array
 
 OCTAVES = 1, 3  # MS pixels
@@ -55,24 +54,21 @@ class BandDetails:
 def _sums(case: Case) -> tuple[Sums, ...]:
     _, fine, _ = case.once("octaves", lambda: octaves_of(case))
     xp, details, pan = namespace(fine), fine[:, :-1], fine[:, -1:]
-    scale = sum(case.pair.ratio) / 2
-    expected = _slopes(case, scale) * pan
-    counted = clear(case, OCTAVES[1] * scale)
+    expected = upsampled(_slopes(case), case.pair) * pan
+    counted = clear(case, OCTAVES[1] * sum(case.pair.ratio) / 2)
     weight = None if counted is None else case.cropped(xp.astype(counted, fine.dtype))
     return tuple(
         case.sums(case.cropped(x), weight) for x in (details * details, details * expected, expected * expected)
     )
 
 
-def _slopes(case: Case, scale: float) -> Array:
-    """g [B, C, H, W]."""
-    pair, xp = case.pair, namespace(case.fused)
-    bands = case.once("ms_up", lambda: ms_up(pair))
-    planes = xp.concat([as_float(image, double=True) for image in (bands, pan_low(pair))], axis=1)
-    narrow, wide = (lowpass(planes, gaussian(octave * scale)) for octave in OCTAVES)
-    middle, counted = narrow - wide, clear(case, OCTAVES[1] * scale)
-    if counted is not None:
-        middle = middle * xp.astype(counted, middle.dtype)
-    band, pan = middle[:, : pair.bands], middle[:, pair.bands :]
-    both, power = (lowpass(image, gaussian(WINDOW * scale)) for image in (band * pan, pan * pan))
-    return ratio(both, power, 0.0)
+def _slopes(case: Case) -> Array:
+    """g [B, C, h, w], of every band where it lies."""
+    pair = case.pair
+    both = [as_float(image, double=True) for image in (pair.ms, sense(pair.pan, pair))]
+    band, pan = (lowpass(image, gaussian(OCTAVES[0])) - lowpass(image, gaussian(OCTAVES[1])) for image in both)
+    if case.valid is not None:
+        share = lowpass(sense(as_float(case.valid, double=True), pair), gaussian(OCTAVES[1]))
+        pan = namespace(pan).where(share > 0.99, pan, namespace(pan).zeros_like(pan))
+    along, power = (lowpass(image, gaussian(WINDOW)) for image in (band * pan, pan * pan))
+    return ratio(along, power, 0.0)
