@@ -8,7 +8,7 @@ import pytest
 from panflow import sensors
 from panflow.data import synthetic
 from panflow.ops import kernels
-from panflow.ops.displacement_field import DisplacementField, _resampled, fitted, of_polynomial, straightened
+from panflow.ops.displacement_field import DisplacementField, _resampled, fitted, lattice, of_polynomial, straightened
 from panflow.ops.register import register
 from panflow.ops.resample import lowpass
 from panflow.ops.window import ms_window, partition, window
@@ -56,7 +56,7 @@ def test_windows_of_straightened_ms_are_the_whole_and_still_places_keep_their_bi
     pair, _ = displaced(FIELDS["bent"])
     nodes = np.zeros((2, 9, 9))
     nodes[:, :, 5:] = np.linspace(0, 2, 4)
-    field = DisplacementField(nodes, pair.size)
+    field = DisplacementField(nodes[None], *lattice(pair.size, (9, 9)))
     whole = Windows.of(pair)
     before = whole.read((0, SIZE, 0, SIZE), 0).ms
     whole.straighten(field)
@@ -73,7 +73,7 @@ def test_invalid_pixels_enter_no_sum():
     image = np.full((1, 30, 30), 7.0)
     image[:, 10:14, 10:14] = 1e9
     valid = image[0] < 1e8
-    field = DisplacementField(np.full((2, 2, 2), 1.3), (120, 120))
+    field = DisplacementField(np.full((1, 2, 2, 2), 1.3), (0.0, 0.0), (119.0, 119.0))
 
     def read(core):
         inside = (..., slice(*core[:2]), slice(*core[2:]))
@@ -89,6 +89,7 @@ def test_polynomials_are_met_despite_a_few_strays():
     offsets = np.stack([0.002 * places[:, 0] - 0.3, 0.001 * places[:, 1]], 1)
     strayed = offsets.copy()
     strayed[:4] += 3
-    field = of_polynomial(1, fitted(1, places, strayed, np.ones(40), (500, 500)), (500, 500))
+    nodes, *grid = of_polynomial(1, fitted(1, places, strayed, np.ones(40), (500, 500)), (500, 500))
+    field = DisplacementField(nodes[None], *grid)
     there = np.array([field.at(*place[:, None])[:, 0, 0] for place in places])
     assert np.abs(there - offsets).max() < 0.1

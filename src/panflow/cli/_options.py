@@ -41,9 +41,9 @@ SCENE = (
         "--register",
         default="auto",
         show_default=True,
-        metavar="auto[:PIXELS]|global[:PIXELS]|off|DY,DX",
-        help="The offset of MS in PAN pixels: measured (within 16, or as many as said), by place where that pays or "
-        "one for the scene; as georeferenced; or as given (rows, columns).",
+        metavar="auto[:PIXELS]|global|local|off|DY,DX",
+        help="The offset of MS in PAN pixels: measured (within 16, or as many as said), by place where that pays, "
+        "one for the scene, or by place wherever it is seen; as georeferenced; or as given (rows, columns).",
     ),
     click.option(
         "--mtf",

@@ -17,6 +17,8 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option("--bounds", metavar="W,S,E,N", help="Only this part, in map coordinates of PAN's reference system.")
 @click.option("--pixels", metavar="ROW,COL,ROWS,COLS", help="Only this part, in PAN pixels.")
 @click.option("--dem", metavar="FILE|METRES", help="Heights, where RPC and no map axes place MS on PAN.")
+@click.option("--save-offsets", metavar="FILE", help="Keep by what MS was corrected: a GeoTIFF of dy and dx.")
+@click.option("--offsets", metavar="FILE", help="Correct MS by a file of --save-offsets.")
 @click.option("--whole-fit", is_flag=True, help="Fit to the whole scene though a part is meant: it equals the whole's.")
 @click.option(
     "--detail",
@@ -82,6 +84,7 @@ def command(
     max_memory,
     overwrite,
     save_fit,
+    save_offsets,
     quicklook,
     page,
     stac,
@@ -110,9 +113,10 @@ def command(
         from panflow.scene import catalog
 
         datetime = catalog.acquired(given, datetime)
-    names = [out, *(name for name in (quicklook, page, stac_file, save_fit) if name)]
+    names = [out, *(name for name in (quicklook, page, stac_file, save_offsets, save_fit) if name)]
+    read = [*inputs, *given.files, *([options["offsets"]] if options["offsets"] else [])]
     with (
-        several(names, inputs=[*inputs, *given.files], overwrite=overwrite, result=True) as outputs,
+        several(names, inputs=read, overwrite=overwrite, result=True) as outputs,
         progress_of(progress, quiet or as_json) as update,
     ):
         report = sharpen_file(
@@ -124,6 +128,7 @@ def command(
             profile=Profile(dtype, format, compress, level, overviews),
             max_memory=mib(max_memory),
             save_fit=outputs[-1] if save_fit else None,
+            save_offsets=outputs[-1 - bool(save_fit)] if save_offsets else None,
             progress=update,
             **options,
         )

@@ -17,36 +17,63 @@ from panflow.types import YX
 
 LOBES = 3  # of the Lanczos filter by which MS is resampled
 FINE = 1024  # parts of an MS pixel to which positions are rounded, so that windows of a scene are exact
+EXACT = 2**20  # parts of a PAN pixel that offsets which vary are kept in
 
 Read = Callable[[Core], tuple[np.ndarray, np.ndarray | None]]
 
 
 @dataclass(frozen=True)
 class DisplacementField:
-    """nodes [2, n, m]: offsets of MS (rows, columns) beyond the one of its phase, in PAN pixels, at nodes spread evenly
-    from the centre of PAN's first pixel to that of its last; size: of PAN. Bilinear between nodes."""
+    """nodes [G, 2, n, m]: offsets of MS (rows, columns) beyond the one of its phase, in PAN pixels, one for a group of
+    bands, at PAN positions origin + k step; bilinear between nodes, beyond them as at the border. groups: that of every
+    band; (): all are of the first."""
 
     nodes: np.ndarray
-    size: tuple[int, int]
+    origin: YX
+    step: YX
+    groups: tuple[int, ...] = ()
 
-    def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """[2, rows, columns] at positions on the PAN grid; beyond its border as at the border."""
-        down, across = (
-            _hats(position, length, count)
-            for position, length, count in zip((rows, columns), self.size, self.nodes.shape[1:])
-        )
-        return down @ self.nodes @ across.T
+    def at(self, rows: np.ndarray, columns: np.ndarray, group: int = 0) -> np.ndarray:
+        """[2, rows, columns] of a group at positions on the PAN grid."""
+        nodes = self.nodes[group]
+        for axis, position in ((1, rows), (2, columns)):
+            last = nodes.shape[axis] - 1
+            place = np.clip((position - self.origin[axis - 1]) / self.step[axis - 1], 0, last)
+            low = np.minimum(place.astype(int), max(last - 1, 0))
+            share = (place - low).reshape((-1, 1) if axis == 1 else -1)
+            below, above = nodes.take(low, axis), nodes.take(np.minimum(low + 1, last), axis)
+            nodes = below + share * (above - below)
+        return nodes
 
     @property
     def largest(self) -> float:
         """PAN pixels, in rows or columns."""
         return float(np.abs(self.nodes).max())
 
+    def bands(self, count: int) -> dict[int, list[int]]:
+        """Those of every group, of so many."""
+        groups = self.groups or (0,) * count
+        return {group: [band for band in range(count) if groups[band] == group] for group in sorted(set(groups))}
 
-def _hats(position: np.ndarray, length: int, count: int) -> np.ndarray:
-    """Weights [positions, count] of nodes for linear interpolation."""
-    at = np.clip(position / max(length - 1, 1), 0, 1) * (count - 1)
-    return np.clip(1 - np.abs(at[:, None] - np.arange(count)), 0, None)
+
+def lattice(size: tuple[int, int], nodes: tuple[int, int]) -> tuple[YX, YX]:
+    """Origin and step of so many nodes, at least two, over a PAN grid of a size, in whole 1024ths of a pixel."""
+    y, x = (max(1, ceil((n - 1) / (count - 1) * FINE)) / FINE for n, count in zip(size, nodes))
+    return (0.0, 0.0), (y, x)
+
+
+def parted(totals: np.ndarray, groups: tuple[int, ...], origin: YX, step: YX) -> tuple[list[YX], DisplacementField | None]:
+    """Offsets [G, 2, n, m] at nodes as a constant of every group, and what is left of them: None where nothing is.
+
+    What varies is in parts of a pixel that doubles hold, so the two add up to the same digits again.
+    """
+    flat = totals.reshape(*totals.shape[:2], -1)
+    still = np.ptp(flat, axis=2) == 0
+    totals = np.round(totals * EXACT) / EXACT
+    constant = np.where(still, flat[..., 0], np.round(flat.mean(axis=2) * FINE) / FINE)
+    left = np.where(still[..., None, None], 0.0, totals - constant[..., None, None])
+    shifts = [(float(y), float(x)) for y, x in constant]
+    return shifts, DisplacementField(left, origin, step, groups) if left.any() else None
 
 
 def polynomial(order: int, places: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -69,12 +96,13 @@ def fitted(order: int, places: np.ndarray, offsets: np.ndarray, weights: np.ndar
     return solution
 
 
-def of_polynomial(order: int, solution: np.ndarray, size: tuple[int, int], nodes: int = 33) -> DisplacementField:
-    """The same at nodes."""
-    rows, columns = (np.linspace(0, n - 1, nodes) for n in size)
+def of_polynomial(order: int, solution: np.ndarray, size: tuple[int, int], nodes: int = 33) -> tuple[np.ndarray, YX, YX]:
+    """The same [2, nodes, nodes] on a lattice over PAN, with origin and step."""
+    origin, step = lattice(size, (nodes, nodes))
+    rows, columns = (o + s * np.arange(nodes) for o, s in zip(origin, step))
     places = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
     values = polynomial(order, places, size) @ solution
-    return DisplacementField(values.T.reshape(2, nodes, nodes), size)
+    return values.T.reshape(2, nodes, nodes), origin, step
 
 
 def straightened(ms: Read, field: DisplacementField, ratio: YX, phase: YX, ms_size: tuple[int, int]) -> Read:
@@ -89,10 +117,14 @@ def straightened(ms: Read, field: DisplacementField, ratio: YX, phase: YX, ms_si
         outer = grown(core, reach, ms_size)
         image, valid = ms(outer)
         rows, columns = np.arange(core[0], core[1]), np.arange(core[2], core[3])
-        moved = field.at(*(p + n * r for p, n, r in zip(phase, (rows, columns), ratio)))
-        y = _rounded(rows[:, None] - moved[0] / ratio[0]) - outer[0]
-        x = _rounded(columns[None, :] - moved[1] / ratio[1]) - outer[2]
-        return _resampled(image, valid, y, x)
+        result, there = np.empty((len(image), len(rows), len(columns)), image.dtype), None
+        for group, bands in field.bands(len(image)).items():
+            moved = field.at(*(p + n * r for p, n, r in zip(phase, (rows, columns), ratio)), group)
+            y = _rounded(rows[:, None] - moved[0] / ratio[0]) - outer[0]
+            x = _rounded(columns[None, :] - moved[1] / ratio[1]) - outer[2]
+            result[bands], seen = _resampled(image[bands], valid, y, x)
+            there = seen if there is None else there & seen
+        return result, there
 
     return read
 

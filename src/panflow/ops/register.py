@@ -19,7 +19,7 @@ import numpy as np
 from panflow.arrays import to_numpy
 from panflow.ops import kernels
 from panflow.ops.displacement import displacements
-from panflow.ops.displacement_field import DisplacementField, fitted, of_polynomial, polynomial
+from panflow.ops.displacement_field import DisplacementField, fitted, of_polynomial, parted, polynomial
 from panflow.ops.resample import interpolate, lowpass
 from panflow.types import YX, Pair
 
@@ -66,7 +66,24 @@ class Registration:
     def phases(self, phase: tuple[YX, ...]) -> tuple[YX, ...]:
         """The corrected phase of every band."""
         bands = self.band_shifts or ((0.0, 0.0),) * len(phase)
-        return tuple((y + self.shift[0] + by, x + self.shift[1] + bx) for (y, x), (by, bx) in zip(phase, bands))
+        return tuple((y + (self.shift[0] + by), x + (self.shift[1] + bx)) for (y, x), (by, bx) in zip(phase, bands))
+
+    def totals(self, bands: int) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Offsets [G, 2, n, m] at the nodes of `field` (2 x 2 where there is none), and the group of every band."""
+        beyond = self.band_shifts or ((0.0, 0.0),) * bands
+        varies = self.field.groups if self.field and self.field.groups else (0,) * bands
+        kinds = list(dict.fromkeys(zip(varies, beyond)))
+        nodes = self.field.nodes if self.field else np.zeros((1, 2, 2, 2))
+        totals = [nodes[group] + np.add(self.shift, own)[:, None, None] for group, own in kinds]
+        return np.stack(totals), tuple(kinds.index(kind) for kind in zip(varies, beyond))
+
+    def varying(self, totals: np.ndarray, groups: tuple[int, ...], origin: YX, step: YX) -> Registration:
+        """The same with other offsets, as `totals` gives them."""
+        constant, field = parted(totals, groups, origin, step)
+        each = [constant[group] for group in groups]
+        y, x = (float(v) for v in (np.mean(each, axis=0) if len(constant) > 1 else each[0]))
+        bands = tuple((a - y, b - x) for a, b in each) if len(constant) > 1 else ()
+        return replace(self, shift=(y, x), band_shifts=bands, field=field)
 
 
 class _Window:
@@ -206,24 +223,31 @@ def register(
     per_band: bool = True,
     search: float = SEARCH,
     size: tuple[int, int] | None = None,
+    local: bool = False,
     each: Callable[..., Iterable] = map,
 ) -> Registration:
     """The offset of MS against PAN, from windows of a scene (one pair, batch 1, for a whole image).
 
     search: PAN pixels in every direction; beyond NEAR they are searched only where no offset nearby is sure. size: of
-    the scene's PAN, over which the offset may vary; None: it is one. each: what maps a function over the windows, in
+    the scene's PAN, over which the offset may vary; None: it is one. local: that it varies is looked for however little
+    windows scatter, and taken where it explains more at all. each: what maps a function over the windows, in
     order: `map`, or that of a pool of threads.
     """
     windows = list(windows)
-    result = _searched(windows, min(NEAR, search), per_band, size, each)
+    result = _searched(windows, min(NEAR, search), per_band, size, local, each)
     if result.confident or search <= NEAR:
         return result
-    wide = _searched(windows, search, per_band, size, each)
+    wide = _searched(windows, search, per_band, size, local, each)
     return wide if wide.confident else result
 
 
 def _searched(
-    windows: list[Pair], search: float, per_band: bool, size: tuple[int, int] | None, each: Callable[..., Iterable]
+    windows: list[Pair],
+    search: float,
+    per_band: bool,
+    size: tuple[int, int] | None,
+    local: bool,
+    each: Callable[..., Iterable],
 ) -> Registration:
     prepared = [w for w in each(lambda pair: _Window(pair, search), windows) if w.usable]
     if not prepared:
@@ -238,7 +262,9 @@ def _searched(
     if per_band and result.confident:
         best = [prepared[k] for k in np.argsort(-weight)[:BAND_WINDOWS]]
         result = _gathered(prepared, best, result, search, each)
-    return result if size is None or result.scatter < STILL else _locally(prepared, result, size, each)
+    if size is None or not (local or result.scatter >= STILL):
+        return result
+    return _locally(prepared, result, size, 0.0 if local else PAYS, each)
 
 
 def _gathered(
@@ -315,10 +341,12 @@ def _cut(windows: list[_Window], count: int, smallest: int) -> list[_Window]:
     return windows
 
 
-def _locally(windows: list[_Window], result: Registration, size: tuple[int, int], each: Callable) -> Registration:
+def _locally(
+    windows: list[_Window], result: Registration, size: tuple[int, int], pays: float, each: Callable
+) -> Registration:
     """The same, with a field where that explains windows which it was not fitted to better than one offset does.
 
-    Windows are left out one by one; a polynomial has to explain PAYS of what one of a lower order, at first the common
+    Windows are left out one by one; a polynomial has to explain the share `pays` of what one of a lower order, at first the common
     offset, leaves unexplained of PAN there.
     """
     windows = _cut(windows, LOCAL, NARROWEST)
@@ -348,7 +376,7 @@ def _locally(windows: list[_Window], result: Registration, size: tuple[int, int]
         if len(windows) < (order + 1) * (order + 2):
             break
         further = unexplained(order)
-        if further < (1 - PAYS) * left:
+        if further < (1 - pays) * left:
             best, left = order, further
     if not best:
         return result
@@ -357,16 +385,15 @@ def _locally(windows: list[_Window], result: Registration, size: tuple[int, int]
     agree = float((apart < AGREE) @ weights / weights.sum()) * (1 - DOUBT ** int((apart < AGREE).sum() / (best + 1)))
     fits = [w.r2(w.pan(o)) for w, o in zip(windows, polynomial(best, places, size) @ solution)]
     common = float(np.average([w.beyond_chance(fit) for w, fit in zip(windows, fits)], weights=weights))
-    field = of_polynomial(best, solution, size)
-    shift = field.nodes.mean(axis=(1, 2))
+    nodes, *lattice = of_polynomial(best, solution, size)
+    bands = windows[0].images.shape[0]
+    beyond, groups = replace(result, shift=(0.0, 0.0)).totals(bands)
     return replace(
-        result,
-        shift=(float(shift[0]), float(shift[1])),
+        result.varying(nodes + beyond[..., :1, :1], groups, *lattice),
         confidence=agree * min(1.0, common / 0.6),
         r2_after=float(np.average(fits, weights=weights)),
         windows=len(windows),
         scatter=float(_weighted_median(apart[:, None], weights)[0]),
-        field=replace(field, nodes=field.nodes - shift[:, None, None]),
     )
 
 

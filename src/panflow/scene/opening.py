@@ -12,6 +12,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from panflow.errors import InputError
+from panflow.files.offsets import FARTHEST, read_offsets
 from panflow.files.scene import Scene
 from panflow.files.source import Source, gdal_warnings, sparing
 from panflow.ops import mtf
@@ -25,9 +26,8 @@ from panflow.scene.blocks import overlapped
 from panflow.scene.fit import Fit
 from panflow.types import YX, Pair, yx
 
-FARTHEST = 1000  # PAN pixels that a given offset may have
 GAINS, EXPLAINED = (0.08, 0.7), 0.75  # MTF gains that are tried as well where less than a share of PAN is explained
-MEASURED = "auto", "global"  # with ":PIXELS" or without
+MEASURED = "auto", "global", "local"  # with ":PIXELS" or without
 WIDEST = 200  # PAN pixels that may be searched for one
 
 
@@ -122,7 +122,9 @@ def opened_together(
         if fit and asked.mtf not in ("auto", "raised"):
             raise InputError(f"mtf {asked.mtf!r} with a fit: expected auto, as the fit rests on its own MTF")
         warnings: list[str] = []
-        if fit and _word(asked.register) in MEASURED:
+        if asked.offsets:
+            offset, corrected = _read(asked, sources), True
+        elif fit and _word(asked.register) in MEASURED:
             offset, corrected = fit.offset, fit.corrected
         else:
             offset, corrected, warnings = _registered(asked.register, sample)
@@ -146,12 +148,21 @@ def settled(windows: Windows, how: str | YX, gains: mtf.Choice, jobs: int, uses_
 
     how, gains: as `sharpen_file` takes register and mtf; uses_mtf: whether MTF gains are computed with.
     """
+    if isinstance(how, str) and how.startswith("local"):
+        raise InputError(f"register {how}: expected auto, global, off or DY,DX; a field of offsets is for files")
     sample = _Sample([(windows, windows.extent)], jobs)
     offset, corrected, _ = _registered(how.replace("auto", "global") if isinstance(how, str) else how, sample)
     if corrected:
         windows.phase = offset.phases(windows.phase)
     choice = mtf.settled(gains, windows.sensor, lambda: sample.where(offset), sample.each, used=uses_mtf)
     windows.sensor = choice.applied(windows.sensor)
+
+
+def _read(scene: Scene, sources: Sequence[Source]) -> Registration:
+    """The offsets of a file, which are those of one place."""
+    if scene.register != "auto" or len(sources) > 1 or scene.offsets is None:
+        raise InputError(f"offsets {scene.offsets}: expected a single scene, and no other word of its registration")
+    return read_offsets(scene.offsets, sources[0].grid, sources[0].bands)
 
 
 def _named(source: Source) -> str:
@@ -209,16 +220,16 @@ class _Sample:
 
 
 def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
-    """The offset, measured as asked ("auto" or "global", with ":PIXELS" or without, or "off") or taken as given ((dy,
-    dx) PAN pixels); whether it is to be corrected; warnings."""
+    """The offset, measured as asked (one of MEASURED, or "off") or taken as given ((dy, dx) PAN pixels); whether it is to be corrected; warnings."""
     word = _word(how)
     if word not in MEASURED and how != "off":
         return given(how), True, []
-    size = sample.size if word == "auto" else None
-    offset = register(sample.pairs, search=_reach(how), size=size, each=sample.each)
+    size = sample.size if word in ("auto", "local") else None
+    offset = register(sample.pairs, search=_reach(how), size=size, local=word == "local", each=sample.each)
     large = max(map(abs, offset.shift)) > 0.5
     if how != "off" and offset.confident:
-        return offset, True, []
+        one = word == "local" and not offset.field
+        return offset, True, ["no field of offsets explains PAN better than one offset, which is taken"] * one
     if how != "off" and large:
         agree = (
             f", as {offset.windows} windows scatter by {offset.scatter:.2f} PAN pixels" if offset.scatter > 0.25 else ""
@@ -258,7 +269,7 @@ def given(register: str | YX) -> Registration:
         dy = dx = float("nan")
     if not max(abs(dy), abs(dx)) <= FARTHEST:
         raise InputError(
-            f"register {register!r} is unknown: expected auto, global, auto:PIXELS, off, or DY,DX of at most "
+            f"register {register!r} is unknown: expected auto, global, local, auto:PIXELS, off, or DY,DX of at most "
             f"{FARTHEST} PAN pixels"
         )
     return Registration((dy, dx))

@@ -28,6 +28,7 @@ def of_inputs(scene: Scene, ready: Opened, method: str, options: Mapping[str, An
     phase = [sum(axis) / len(source.phase) for axis in zip(*source.phase)]
     options = {k: Path(v).name if k == "adapter" and v else v for k, v in options.items() if k != "save_adapter"}
     asked = {"register": scene.register, "mtf": scene.mtf, "nodata": scene.nodata, "arithmetic": scene.arithmetic}
+    asked["offsets"] = plain(scene.offsets).name if scene.offsets else None
     asked["units"] = "physical" if source.physical else "counts"
     tags = {
         "TIFFTAG_SOFTWARE": f"panflow {__version__}",

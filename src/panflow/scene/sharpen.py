@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from panflow import registry, zoo
 from panflow.errors import InputError, Untrusted
+from panflow.files.offsets import write_offsets
 from panflow.files.output import Output
 from panflow.files.scene import Scene
 from panflow.files.sink import Packing, Profile, Sink
@@ -23,6 +24,7 @@ from panflow.files.tiff import Tile
 from panflow.files.units import Units
 from panflow.ops.cores import available
 from panflow.ops.mtf import Choice as MTFChoice
+from panflow.ops.register import Registration
 from panflow.ops.window import Core
 from panflow.scene import cluster, engine, record
 from panflow.scene.counts import counts, nodata_in
@@ -50,10 +52,12 @@ def sharpen_file(
     bounds: str | Sequence[float] | None = None,
     pixels: str | Sequence[int] | None = None,
     dem: str | float | None = None,
+    offsets: str | Path | None = None,
     units: str = "auto",
     whole_fit: bool = False,
     fit: str | Path | Fit | None = None,
     save_fit: str | Path | Output | None = None,
+    save_offsets: str | Path | Output | None = None,
     profile: Profile | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
@@ -70,13 +74,13 @@ def sharpen_file(
     pan: a file; ms: files or `file,band=n` picks; method: a name, a model file or a sharpener; sensor: a name or
     "auto"; bands: names of the MS bands, where the files do not name them; tags: metadata of the sensor besides the
     files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
-    sets it; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
+    sets it; offsets: a file of `save_offsets`, whose offsets are taken; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
     `panflow.sharpen`; bounds: only the part within (west, south, east, north) in PAN's reference system, or pixels:
     (first row, first column, rows, columns); dem: heights, a file or metres, where RPC place MS on PAN; units:
     "auto" computes in physical ones where files have scale and offset tags, "physical" asks for these, "counts" ignores
     them; the result is in counts, with the tags of MS; whole_fit:
     offset, MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result;
-    fit: of another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's; profile:
+    fit: of another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's, save_offsets: by what offsets MS was corrected, a GeoTIFF; profile:
     type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than a bad
     one; resume: keep what is written when the process ends early, and go on from it (a plain GeoTIFF, zstd, of
     integers); hash_inputs: the result's tags keep the SHA-256 of the inputs; scheduler: of a dask cluster, its address
@@ -103,13 +107,16 @@ def sharpen_file(
         pixels=pixels,
         dem=dem,
         units=units,
+        offsets=None if offsets is None else str(offsets),
     )
     profile = profile or Profile()
     fit = Fit.read(fit) if isinstance(fit, (str, Path)) else fit
     with ExitStack() as stack:
         client = stack.enter_context(cluster.connected(scheduler)) if scheduler else None
-        output, kept = (
-            stack.enter_context(_output(name, scene.files, overwrite)) if name else None for name in (out, save_fit)
+        inputs = [*scene.files, *([scene.offsets] if scene.offsets else [])]
+        output, kept, kept_offsets = (
+            stack.enter_context(_output(name, inputs, overwrite)) if name else None
+            for name in (out, save_fit, save_offsets)
         )
         assert output is not None
         profile = profile.settled(output.path)
@@ -124,6 +131,7 @@ def sharpen_file(
             resume,
             fit,
             kept,
+            kept_offsets,
             jobs,
             max_memory,
             strict,
@@ -145,6 +153,7 @@ def _sharpened(
     resume: bool,
     fit: Fit | None,
     kept: Output | None,
+    kept_offsets: Output | None,
     jobs: int,
     max_memory: float | None,
     strict: bool,
@@ -201,8 +210,8 @@ def _sharpened(
                 if name == "custom" or options.get("adapt"):
                     raise InputError("resume: expected a method or model by its name, that is not adapted to the scene")
                 taken = Fit.of(source, name, ready.offset, ready.corrected, ready.mtf, fitted).text
-                field = ready.offset.field and ready.offset.field.nodes.tolist()
-                done = sink.resume(_digest(scene, source.paths, part, profile, absent, options, taken, field))
+                offsets = ready.offset.totals(source.bands)[0].tolist()
+                done = sink.resume(_digest(scene, source.paths, part, profile, absent, options, taken, offsets))
                 places = {block.core for block in done}
                 run = replace(run, tiles=[core for core in run.tiles if run.place(core) not in places])
                 clipped, holes = (sum(getattr(block, key) for block in done) for key in ("clipped", "holes"))
@@ -222,6 +231,9 @@ def _sharpened(
             judged = _require_trust(output, verdict(ready, clipped, pixels - holes), strict)
             if kept:
                 kept.write(Fit.of(source, name, ready.offset, ready.corrected, ready.mtf, fitted).text)
+            if kept_offsets:
+                applied = ready.offset if ready.corrected else Registration()
+                write_offsets(kept_offsets, applied, source.grid, [band.name for band in source.sensor.bands])
             if progress:
                 progress("finish", 0, 1)
             report = Report(
