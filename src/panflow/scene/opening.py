@@ -215,8 +215,8 @@ class _Sample:
         return overlapped(function, items, self.jobs, 2 * self.jobs)
 
     def where(self, offset: Registration) -> list[Pair]:
-        """Some of them where MS is measured to lie."""
-        return mtf.registered(self.pairs, offset)
+        """Some of them where MS is measured to lie, to which it has been brought where that varies."""
+        return self._read(mtf.some(self.places)) if offset.field else mtf.registered(self.pairs, offset)
 
 
 def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
