@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 EXECUTORS = ("processes", "dask", "slurm")
 # Options of `sharpen` that mean something else in a batch
-APART = ("files", "stac_file", "page", "jobs", "overwrite", "progress", "quiet", "as_json", "scheduler")
-APART += ("save_fit", "save_offsets")
+APART = (
+    *("files", "stac_file", "page", "jobs", "overwrite", "progress", "quiet", "as_json", "scheduler"),
+    *("save_fit", "save_offsets"),
+)
 SHARED = [option for option in sharpen.command.params if isinstance(option, click.Option) and option.name not in APART]
 FAILED = 5  # exit code of a batch some of whose rows have failed
 

@@ -18,8 +18,9 @@ class Scene:
     pan: a file; ms: files or `file,band=n` picks; bands: names of the MS bands, where the files do not name them;
     tags: metadata of the sensor besides those in the files; sensor: a name, a Sensor, or "auto", by the metadata;
     register: "auto" corrects a confident offset of MS ("auto:PIXELS": searched so far), which may vary over the scene,
-    "global" one that does not, "local" looks for a field wherever it explains more, "off" trusts the georeferencing, "DY,DX" or a pair sets the offset in PAN pixels (rows,
-    columns); offsets: a file of offsets (`files.offsets`), which are taken instead; nodata: a value that counts as nodata besides what the files declare; arithmetic: "standard", or
+    "global" one that does not, "local" looks for a field wherever it explains more, "off" trusts the georeferencing,
+    "DY,DX" or a pair sets the offset in PAN pixels (rows, columns); offsets: a file of offsets (`files.offsets`), which
+    are taken instead; nodata: a value that counts as nodata besides what the files declare; arithmetic: "standard", or
     "toolbox", as the field's MATLAB toolbox computes; mtf: "auto" takes the MTF gains that a reduced pair records, else
     estimates them, and takes the sensor's where the scene does not show them, "sensor" takes these, numbers ("G" or
     "G,G,...") are taken as they are; bounds: the part that is meant, (west, south, east, north) in PAN's reference

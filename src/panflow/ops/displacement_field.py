@@ -62,7 +62,9 @@ def lattice(size: tuple[int, int], nodes: tuple[int, int]) -> tuple[YX, YX]:
     return (0.0, 0.0), (y, x)
 
 
-def parted(totals: np.ndarray, groups: tuple[int, ...], origin: YX, step: YX) -> tuple[list[YX], DisplacementField | None]:
+def parted(
+    totals: np.ndarray, groups: tuple[int, ...], origin: YX, step: YX
+) -> tuple[list[YX], DisplacementField | None]:
     """Offsets [G, 2, n, m] at nodes as a constant of every group, and what is left of them: None where nothing is.
 
     What varies is in parts of a pixel that doubles hold, so the two add up to the same digits again.
@@ -96,8 +98,9 @@ def fitted(order: int, places: np.ndarray, offsets: np.ndarray, weights: np.ndar
     return solution
 
 
-def of_polynomial(order: int, solution: np.ndarray, size: tuple[int, int], nodes: int = 33) -> tuple[np.ndarray, YX, YX]:
+def of_polynomial(order: int, solution: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, YX, YX]:
     """The same [2, nodes, nodes] on a lattice over PAN, with origin and step."""
+    nodes = 33
     origin, step = lattice(size, (nodes, nodes))
     rows, columns = (o + s * np.arange(nodes) for o, s in zip(origin, step))
     places = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -119,7 +122,7 @@ def straightened(ms: Read, field: DisplacementField, ratio: YX, phase: YX, ms_si
         rows, columns = np.arange(core[0], core[1]), np.arange(core[2], core[3])
         result, there = np.empty((len(image), len(rows), len(columns)), image.dtype), None
         for group, bands in field.bands(len(image)).items():
-            moved = field.at(*(p + n * r for p, n, r in zip(phase, (rows, columns), ratio)), group)
+            moved = field.at(phase[0] + rows * ratio[0], phase[1] + columns * ratio[1], group)
             y = _rounded(rows[:, None] - moved[0] / ratio[0]) - outer[0]
             x = _rounded(columns[None, :] - moved[1] / ratio[1]) - outer[2]
             result[bands], seen = _resampled(image[bands], valid, y, x)

@@ -346,8 +346,8 @@ def _locally(
 ) -> Registration:
     """The same, with a field where that explains windows which it was not fitted to better than one offset does.
 
-    Windows are left out one by one; a polynomial has to explain the share `pays` of what one of a lower order, at first the common
-    offset, leaves unexplained of PAN there.
+    Windows are left out one by one; a polynomial has to explain the share `pays` of what one of a lower order, at first
+    the common offset, leaves unexplained of PAN there.
     """
     windows = _cut(windows, LOCAL, NARROWEST)
     start = np.array(result.shift)

@@ -220,7 +220,8 @@ class _Sample:
 
 
 def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, list[str]]:
-    """The offset, measured as asked (one of MEASURED, or "off") or taken as given ((dy, dx) PAN pixels); whether it is to be corrected; warnings."""
+    """The offset, measured as asked (one of MEASURED, or "off") or taken as given ((dy, dx) PAN pixels);
+    whether it is to be corrected; warnings."""
     word = _word(how)
     if word not in MEASURED and how != "off":
         return given(how), True, []

@@ -74,18 +74,19 @@ def sharpen_file(
     pan: a file; ms: files or `file,band=n` picks; method: a name, a model file or a sharpener; sensor: a name or
     "auto"; bands: names of the MS bands, where the files do not name them; tags: metadata of the sensor besides the
     files'; register: "auto" corrects a confident offset of MS, "off" trusts the georeferencing, (dy, dx) PAN pixels
-    sets it; offsets: a file of `save_offsets`, whose offsets are taken; nodata: a value that counts as nodata besides what the files declare; arithmetic, mtf: as for
-    `panflow.sharpen`; bounds: only the part within (west, south, east, north) in PAN's reference system, or pixels:
-    (first row, first column, rows, columns); dem: heights, a file or metres, where RPC place MS on PAN; units:
-    "auto" computes in physical ones where files have scale and offset tags, "physical" asks for these, "counts" ignores
-    them; the result is in counts, with the tags of MS; whole_fit:
-    offset, MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result;
-    fit: of another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's, save_offsets: by what offsets MS was corrected, a GeoTIFF; profile:
-    type, format and compression of the result; jobs: threads; max_memory: MiB; strict: rather no result than a bad
-    one; resume: keep what is written when the process ends early, and go on from it (a plain GeoTIFF, zstd, of
-    integers); hash_inputs: the result's tags keep the SHA-256 of the inputs; scheduler: of a dask cluster, its address
-    or a `Client`, whose workers compute the blocks; options: of the method, as `panflow.load` takes them (device,
-    context, seed, detail, runtime, which is "auto" here: the fastest that keeps the quality).
+    sets it; offsets: a file of `save_offsets`, whose offsets are taken; nodata: a value that counts as nodata besides
+    what the files declare; arithmetic, mtf: as for `panflow.sharpen`; bounds: only the part within (west, south, east,
+    north) in PAN's reference system, or pixels: (first row, first column, rows, columns); dem: heights, a file or
+    metres, where RPC place MS on PAN; units: "auto" computes in physical ones where files have scale and offset tags,
+    "physical" asks for these, "counts" ignores them; the result is in counts, with the tags of MS; whole_fit: offset,
+    MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result; fit: of
+    another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's, save_offsets: by
+    what offsets MS was corrected, a GeoTIFF; profile: type, format and compression of the result; jobs: threads;
+    max_memory: MiB; strict: rather no result than a bad one; resume: keep what is written when the process ends early,
+    and go on from it (a plain GeoTIFF, zstd, of integers); hash_inputs: the result's tags keep the SHA-256 of the
+    inputs; scheduler: of a dask cluster, its address or a `Client`, whose workers compute the blocks; options: of the
+    method, as `panflow.load` takes them (device, context, seed, detail, runtime, which is "auto" here: the fastest that
+    keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where the verdict is bad and `strict` was asked for. Until the result is whole, `out` is not touched.
