@@ -5,7 +5,9 @@ LIGHT = $(VENV)-light
 WEIGHTS = src/panflow/weights
 QGIS_ZIP ?= dist/panflow_qgis.zip
 
-.PHONY: demo test test-slow test-faults test-light lint weights qgis clean
+SPHINX = $(BIN)/sphinx-build -W --keep-going -q -c docs/site -d build/doctrees .
+
+.PHONY: demo docs man test test-slow test-faults test-light lint weights qgis clean
 
 $(VENV)/base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +17,10 @@ $(VENV)/base: pyproject.toml
 
 $(VENV)/dev: $(VENV)/base
 	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@
+
+$(VENV)/docs: $(VENV)/base
+	$(BIN)/pip install --quiet -e ".[docs]"
 	touch $@
 
 demo: $(VENV)/base  ## a synthetic scene, sharpened, with a picture of before and after
@@ -51,6 +57,13 @@ qgis:  ## the plug-in for QGIS, as a zip that its plug-in manager installs
 	find integrations -name __pycache__ -exec rm -r {} +
 	mkdir -p $(dir $(QGIS_ZIP))
 	cd integrations/qgis && $(PYTHON) -m zipfile -c $(abspath $(QGIS_ZIP)) panflow_qgis
+
+docs: $(VENV)/docs  ## the site, build/site/index.html: tutorials are run, links are checked, warnings are errors
+	$(SPHINX) build/site
+	$(BIN)/python docs/site/check.py build/site
+
+man: $(VENV)/docs  ## the manual, build/man/panflow.1
+	$(SPHINX) -b man build/man
 
 clean:
 	rm -rf $(VENV) $(LIGHT) demo build dist

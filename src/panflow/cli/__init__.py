@@ -1,8 +1,8 @@
 """The command line: one file a command, imported when it is called.
 
 Exit codes: 0 done; 2 the command line or a name is wrong; 3 the input cannot be used; 4 the result cannot be
-written; 6 the result would be bad and `--strict` was given; 7 there is not enough memory; 130 interrupted; 1 anything
-else.
+written; 5 some scenes of a batch have failed; 6 the result would be bad and `--strict` was given; 7 there is not enough
+memory; 130 interrupted; 1 anything else.
 """
 
 import errno

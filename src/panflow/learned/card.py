@@ -21,7 +21,8 @@ def card(name: str) -> dict[str, Any]:
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     training = model.info.get("training", {})
     sources = training.get("data", {}).get("sources", [])
-    credits = sorted({f"{s['credit']} ({s['licence']})" for s in sources if s.get("credit")})
+    images = [{key: source.get(key, "") for key in ("folder", "licence", "credit")} for source in sources]
+    credits = sorted({f"{image['credit']} ({image['licence']})" for image in images if image["credit"]})
     anything = {"shape": [-1, -1, -1, -1], "dim_order": ["batch", "channel", "height", "width"], "data_type": "float32"}
     image = {"name": "pan", "bands": [], "input": anything, "description": "PAN, one band, counts"}
     ms = {"name": "ms", "bands": [], "input": anything, "description": "MS of any bands, coarser by any ratio, counts"}
@@ -50,6 +51,7 @@ def card(name: str) -> dict[str, Any]:
             "mlm:accelerator_constrained": False,
             "mlm:input": [image, ms],
             "mlm:output": [fused],
+            "panflow:training": [image for k, image in enumerate(images) if image not in images[:k]],
             "mlm:hyperparameters": {"panflow": __version__, "objective": model.recipe["objective"]["name"]},
         },
         "links": [],
