@@ -1,6 +1,7 @@
 """Feeds, optimisers, tables and scores."""
 
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -131,3 +132,50 @@ def test_held_pairs_are_measured_and_shown(tmp_path):
     fused = panflow.load("exp")(reduced)
     assert found["held"] == pytest.approx(validation.scores(fused, reduced))
     assert (tmp_path / "pictures/held.png").stat().st_size > 500
+
+
+SMALL = [*TINY, "data.folded = 12"]
+
+
+class Fake:
+    """A device on which batches of more than `most` pairs do not fit: an objective that runs out of memory."""
+
+    def __init__(self, losses, most):
+        self.losses, self.most, self.asked = losses, most, []
+
+    def __call__(self, players, batch, rng=None, **more):
+        self.asked.append(len(batch.ms_up))
+        for name, loss in self.losses(players, batch, rng, **more):
+            if len(batch.ms_up) > self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            yield name, loss
+
+
+def test_a_batch_that_memory_does_not_hold_is_done_in_halves(monkeypatch):
+    runs = []
+    for most in (99, 2, 1):
+        training = Training(recipe.load(NAME, SMALL))
+        training.begin()
+        fake = Fake(training.model.objective.losses, most)
+        monkeypatch.setattr(training.model.objective, "losses", fake)
+        batch = training.batch(0)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            loss = float(training.step(batch)["net"]["loss"])
+        size = len(batch.ms_up)
+        assert size >= 4
+        assert len(said) == round(math.log2(size / min(size, most))) and fake.asked[-1] == min(size, most)
+        runs.append((loss, [p.grad.clone() for p in training.state.players["net"].parameters()]))
+    for loss, gradients in runs[1:]:
+        assert loss == pytest.approx(runs[0][0], rel=1e-5)
+        for part, whole in zip(gradients, runs[0][1]):
+            torch.testing.assert_close(part, whole, rtol=1e-3, atol=1e-6)
+
+
+def test_a_single_pair_that_memory_does_not_hold_is_an_error(monkeypatch):
+    training = Training(recipe.load(NAME, SMALL))
+    training.begin()
+    monkeypatch.setattr(training.model.objective, "losses", Fake(training.model.objective.losses, 0))
+    with pytest.raises(torch.OutOfMemoryError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        training.step(training.batch(0))

@@ -106,6 +106,20 @@ def pad_to(batch: Batch, multiples: tuple[int, int]) -> Batch:
     return _each(batch, grow, lambda image: grow(image, after[0] - before[0], after[1] - before[1]))
 
 
+def members(batch: Batch, some: slice) -> Batch:
+    """Some pairs of a batch."""
+    count = len(batch.ms_up)
+
+    def cut(image: Any) -> Any:
+        return image if image is None or len(image) != count else image[some]
+
+    pair = batch.pair
+    images = {name: cut(getattr(pair, name)) for name in ("pan", "ms", "pan_valid", "ms_valid", "reference")}
+    inputs = {name: cut(image) for name, image in batch.inputs.items()}
+    shown = {name: cut(getattr(batch, name)) for name in ("ms_up", "unit", "target")}
+    return replace(batch, pair=replace(pair, **images), inputs=inputs, **shown)
+
+
 def _each(batch: Batch, fine: Callable[[Any], Any], ms: Callable[[Any], Any]) -> Batch:
     """The batch with every image on the PAN grid changed by `fine`, every one on the MS grid by `ms`."""
     pair = batch.pair

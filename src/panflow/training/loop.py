@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from math import lcm
+from math import ceil, lcm
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from panflow.errors import InputError, PanflowError
+from panflow.errors import InputError, PanflowError, is_out_of_memory
 from panflow.files import output
 from panflow.files.output import reason
-from panflow.learned.blocks import crop
+from panflow.learned.blocks import crop, members
 from panflow.learned.file import build, open_model, save
 from panflow.learned.model import Model
 from panflow.training import recipe as recipes
@@ -108,6 +109,7 @@ class Training:
 
     def __init__(self, settings: Recipe, device: str = "cpu"):
         self.settings = settings
+        self.parts = 1  # of a batch, done one after the other
         self.bad: dict[str, int] = {}  # of every player, batches in a row that were of no use
         torch.manual_seed(settings.run.seed)
         model = build(settings.sections())
@@ -184,27 +186,61 @@ class Training:
         return crop(batch, *windows)
 
     def step(self, batch: Batch) -> dict[str, dict[str, Any]]:
-        """One turn of every player; its loss, gradient norm and rate."""
+        """One turn of every player; its loss, gradient norm and rate. What memory does not suffice for is done in
+        halves of the batch, whose gradients are added, from then on."""
+        while True:
+            try:
+                return self._turns(batch)
+            except Exception as error:
+                if 2 * self.parts > len(batch.ms_up) or not is_out_of_memory(error):
+                    raise
+            self.parts *= 2
+            warnings.warn(f"memory does not suffice for a batch: it is done in {self.parts} parts", stacklevel=2)
+            if self.devices.device.startswith("cuda"):
+                torch.cuda.empty_cache()
+
+    def _turns(self, batch: Batch) -> dict[str, dict[str, Any]]:
         options, run, state = self.settings.optimiser, self.settings.run, self.state
-        rng = torch.Generator().manual_seed(run.seed * 2**32 + self._moment(state.step))
-        torch.manual_seed(run.seed * 2**32 + self._moment(state.step))  # of layers that draw, such as dropout
         losses: dict[str, dict[str, Any]] = {}
-        for name, loss in self.model.objective.losses(state.players, batch, rng, progress=state.step / run.steps):
+        for name, loss in self._losses(batch):
             player, optimiser = state.players[name], state.optimisers[name]
             rate = options.rates[name] * share(options, state.step, run.steps)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
             self.devices.average(player)
             norm = clip(player, options.clips[name])
-            self._keep_count(name, bool(torch.isfinite(norm) and torch.isfinite(loss.detach())))
+            self._keep_count(name, bool(torch.isfinite(norm) and torch.isfinite(loss)))
             if self.bad.get(name, 0) == 0:  # one bad batch must not end a run
                 optimiser.step()
-            losses[name] = {"loss": loss.detach(), "norm": norm, "rate": rate}
+            losses[name] = {"loss": loss, "norm": norm, "rate": rate}
         self.devices.same(self.model.objective.state_dict().values())
         state.update_average(run.ema)
         return losses
+
+    def _losses(self, batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
+        """Every player in turn, with its gradients, and its loss."""
+        run, state, count = self.settings.run, self.state, len(batch.ms_up)
+        seed = run.seed * 2**32 + self._moment(state.step)
+        rng = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)  # of layers that draw, such as dropout
+        size = ceil(count / self.parts)
+        parts = [members(batch, slice(k, k + size)) for k in range(0, count, size)] if size < count else [batch]
+        objective, done = self.model.objective, state.step / run.steps
+        turns = [objective.losses(state.players, part, rng, progress=done) for part in parts]
+        while True:
+            total: torch.Tensor | None = None
+            for part, turn in zip(parts, turns):
+                now = next(turn, None)
+                if now is None:
+                    return
+                name, loss = now
+                if total is None:
+                    state.optimisers[name].zero_grad(set_to_none=True)
+                loss = loss * (len(part.ms_up) / count)
+                loss.backward()
+                total = loss.detach() if total is None else total + loss.detach()
+            assert total is not None
+            yield name, total
 
     def _keep_count(self, player: str, good: bool) -> None:
         """InputError after so many batches in a row whose loss or gradient is not finite."""
