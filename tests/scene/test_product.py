@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from rasterio.crs import CRS
-from rasterio.transform import from_origin
+from layouts import dimap, maxar
 
 from panflow.errors import InputError, MissingInput
 from panflow.files.product import SIX, find
@@ -22,16 +21,6 @@ def touch(folder: Path, *names: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return folder
-
-
-def image(path: Path, bands: int, size: int, pixel: float) -> np.ndarray:
-    """A GeoTIFF of `bands` bands of size x size, which differ everywhere."""
-    values = np.arange(bands * size * size, dtype="uint16").reshape(bands, size, size)
-    grid = {"crs": CRS.from_epsg(32631), "transform": from_origin(500000, 5700000, pixel, pixel)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", driver="GTiff", width=size, height=size, count=bands, dtype="uint16", **grid) as file:
-        file.write(values)
-    return values
 
 
 def names(paths: list[str]) -> list[str]:
@@ -175,29 +164,6 @@ def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
         find(tmp_path)
 
 
-DIM = """<?xml version="1.0" encoding="UTF-8"?>
-<Dimap_Document>
-  <Metadata_Identification><METADATA_FORMAT version="2.0">DIMAP</METADATA_FORMAT></Metadata_Identification>
-  <Dataset_Identification><DATASET_NAME>{name}</DATASET_NAME></Dataset_Identification>
-  <Raster_Data>
-    <Data_Access><Data_Files>
-      <Data_File tile_R="1" tile_C="1"><DATA_FILE_PATH href="IMG_{name}_R1C1.TIF"/></Data_File>
-    </Data_Files></Data_Access>
-    <Raster_Dimensions><NROWS>{size}</NROWS><NCOLS>{size}</NCOLS><NBANDS>{bands}</NBANDS></Raster_Dimensions>
-    <Raster_Encoding><DATA_TYPE>INTEGER</DATA_TYPE><NBITS>16</NBITS><SIGN>UNSIGNED</SIGN></Raster_Encoding>
-  </Raster_Data>
-</Dimap_Document>
-"""
-
-
-def dimap(folder: Path, kind: str, bands: int, size: int, pixel: float) -> np.ndarray:
-    name = f"PHR1A_{kind}_201302181107148_ORT_0001"
-    values = image(folder / f"IMG_PHR1A_{kind}_001" / f"IMG_{name}_R1C1.TIF", bands, size, pixel)
-    text = DIM.format(name=name, size=size, bands=bands)
-    (folder / f"IMG_PHR1A_{kind}_001" / f"DIM_{name}.XML").write_text(text)
-    return values
-
-
 def test_dimap_is_read_by_gdal(tmp_path):
     pan, ms = dimap(tmp_path, "P", 1, 16, 0.5), dimap(tmp_path, "MS", 4, 4, 2.0)
     volume = touch(tmp_path, "VOL_PHR.XML") / "VOL_PHR.XML"
@@ -208,39 +174,6 @@ def test_dimap_is_read_by_gdal(tmp_path):
             assert file.driver == "DIMAP"
             assert np.array_equal(file.read(), values)
             assert file.crs.to_epsg() == 32631
-
-
-IMD = """numRows = {size};
-numColumns = {size};
-bitsPerPixel = 16;
-BEGIN_GROUP = IMAGE_1
-\tsatId = "WV02";
-END_GROUP = IMAGE_1
-END;
-"""
-TILE = """\tfilename = "{name}";
-\tULColOffset = {left};
-\tULRowOffset = 0;
-\tURColOffset = {right};
-\tURRowOffset = 0;
-\tLRColOffset = {right};
-\tLRRowOffset = {bottom};
-\tLLColOffset = {left};
-\tLLRowOffset = {bottom};
-"""
-
-
-def maxar(folder: Path, kind: str, bands: int, size: int, pixel: float) -> np.ndarray:
-    """A strip of one tile with its index."""
-    stem = folder / f"055670633010_01_P001_{kind}" / f"16FEB12025106-{kind[0]}2AS-055670633010_01_P001"
-    name = f"{stem.name}_R1C1.TIF"
-    values = image(stem.with_name(name), bands, size, pixel)
-    stem.with_suffix(".IMD").write_text(IMD.format(size=size))
-    tile = TILE.format(name=name, left=0, right=size - 1, bottom=size - 1)
-    stem.with_suffix(".TIL").write_text(
-        f'bandId = "{kind[0]}";\nnumTiles = 1;\nBEGIN_GROUP = TILE_1\n{tile}END_GROUP = TILE_1\nEND;\n'
-    )
-    return values
 
 
 def test_maxar_tiles_are_read_by_gdal(tmp_path):

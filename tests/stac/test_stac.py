@@ -4,20 +4,26 @@ import hashlib
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import layouts
+import numpy as np
 import pytest
 import rasterio
 import rasterio.warp
+from rasterio.transform import from_origin
 
+from panflow import cli, registry
 from panflow.archive.rows import rows
 from panflow.data import synthetic
 from panflow.errors import InputError
 from panflow.files import stac
 from panflow.files.product import find
 from panflow.files.remote import path_of
+from panflow.scene.catalog import acquisition
 from panflow.sensors import load
 
 SCHEMAS = Path(__file__).parents[1] / "stac-schemas"
@@ -104,6 +110,66 @@ def test_addresses_are_kept_or_relative_to_the_item():
 
 
 @pytest.mark.parametrize(
+    ("href", "meant"),
+    [
+        ("../m.tif", "https://h.org/a/m.tif"),
+        ("./m.tif?key=1", "https://h.org/a/b/m.tif?key=1"),
+        ("/etc/m.tif", "https://h.org/etc/m.tif"),  # no file of this machine
+        ("../../../../m.tif", "https://h.org/m.tif"),
+        ("s3://b/m.tif", "s3://b/m.tif"),
+    ],
+)
+def test_links_of_a_remote_item_mean_what_they_mean_on_the_web(href, meant):
+    found = stac.scene_of(path_of("https://h.org/a/b/i.json?key=2"), item(IKONOS | {"ms": asset(href, "red")}))
+    assert found.ms == (meant,)
+    bucket = stac.scene_of(path_of("s3://bucket/a/i.json"), item(IKONOS | {"ms": asset("../m.tif", "red")}))
+    assert bucket.ms == ("s3://bucket/m.tif",)
+
+
+def test_pixels_are_compared_in_one_unit(tmp_path):
+    """PAN says metres alone, MS degrees too: it is not finer for that."""
+    ms = asset("ms.tif", "blue", "red", **{"proj:transform": [3.6e-5, 0, 5, 0, -3.6e-5, 50], "gsd": 4})
+    assert stac.scene_of(tmp_path / "i.json", item(IKONOS | {"ms": ms})).ms
+
+
+ODD = [
+    {"assets": [1]},
+    {"properties": [1]},
+    {"properties": {"instruments": 5}},
+    {"assets": {"pan": {"href": "p.tif", "roles": 5, "bands": "xy"}}},
+    {"assets": {"pan": {"href": "p.tif", "bands": ["x", 5]}, "ms": {"href": 5}}},
+    {"assets": {"pan": {"href": "p.tif"}, "ms": {"href": "m.tif", "eo:bands": {"a": 1}, "proj:transform": 5}}},
+    {"assets": {"pan": {"href": "p.tif"}, "ms": asset("m.tif", "red", gsd="15") | {"raster:bands": ["s"]}}},
+]
+
+
+@pytest.mark.parametrize("change", ODD)
+def test_items_of_odd_shapes_are_refused_or_read(tmp_path, change):
+    """Documents of strangers: whatever stands where an object was expected, there is no traceback."""
+    with suppress(InputError):
+        assert stac.scene_of(tmp_path / "item.json", item(IKONOS) | change).ms
+
+
+@pytest.mark.parametrize("links", [None, ["a"], [{"rel": "item"}], {"rel": "item", "href": "x.json"}])
+def test_catalogs_of_odd_shapes_have_no_items(tmp_path, links):
+    (tmp_path / "catalog.json").write_text(json.dumps({"type": "Catalog", "links": links}))
+    assert stac.items(tmp_path / "catalog.json") == []
+
+
+def test_long_chains_and_circles_of_catalogs_end(tmp_path):
+    def catalog(path, href):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"type": "Catalog", "links": [{"rel": "child", "href": href}]}))
+
+    for n in range(1500):
+        catalog(tmp_path / f"{n}.json", f"{n + 1}.json")
+    catalog(tmp_path / "1500.json", "a/c.json")
+    catalog(tmp_path / "a/c.json", "../b/c.json")
+    catalog(tmp_path / "b/c.json", "../a/c.json")
+    assert stac.items(tmp_path / "0.json") == []
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"pan": None}, "0 PAN assets"),
@@ -182,10 +248,111 @@ def test_without_a_time_there_is_no_item_and_no_work(scene, tmp_path):
     require_valid(result)
 
 
-def test_a_catalog_to_a_collection(scene, tmp_path):
-    found = [item(IKONOS) | {"id": name} for name in ("one", "two")] + [item({}) | {"id": "empty"}]
-    (scene / "all.json").write_text(json.dumps(stac.collection(found)))
-    done = panflow("batch", scene / "all.json", tmp_path / "out", "-m", "brovey", "--stac", "--workers", "1")
+PLATFORMS = {  # as providers write them, in Items and in metadata
+    "gaofen1": "GF1",
+    "gaofen2": "GF2",
+    "geoeye1": "GE01",
+    "ikonos": "ikonos-2",
+    "landsat7": "LANDSAT_7",
+    "landsat8": "landsat-8",
+    "landsat9": "LANDSAT_9",
+    "pleiades": "PHR1B",
+    "pleiades_neo": "PNEO4",
+    "quickbird": "QB02",
+    "spot6": "SPOT6",
+    "spot7": "spot-7",
+    "worldview2": "WV02",
+    "worldview3": "worldview-3",
+    "worldview4": "WV04",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names("sensors") if name != "generic"])
+def test_an_item_of_every_sensor_in_and_out(tmp_path, name):
+    sensor = load(name)
+    synthetic.write(synthetic.scene(64, sensor, seed=1), tmp_path)
+    names = [{"nir": "nir08", "nir1": "nir08", "nir2": "nir09"}.get(b.name, b.name) for b in sensor.bands]
+    names = [{"red_edge": "rededge", "swir1": "swir16", "swir2": "swir22"}.get(b, b) for b in names]
+    common = [band if band in stac.COMMON else "blue" for band in names]  # Pleiades Neo's deep blue has none
+    assets = {"pan": asset("pan.tif", "pan", gsd=1), "ms": asset("ms.tif", *common, gsd=sensor.ratio)}
+    (tmp_path / "item.json").write_text(json.dumps(item(assets, platform=PLATFORMS[name])))
+    arguments = [str(tmp_path / "item.json"), str(tmp_path / "sharp.tif"), "-m", "brovey", "--stac", "-q"]
+    assert cli.run(["sharpen", *arguments]) == 0
+    result = json.loads((tmp_path / "sharp.json").read_text())
+    require_valid(result)
+    assert result["properties"]["panflow:sensor"] == name
+    assert result["properties"]["platform"] == PLATFORMS[name].lower().replace("_", "-")
+    bands = result["assets"]["sharpened"]["bands"]
+    assert [band["eo:common_name"] for band in bands if "eo:common_name" in band] == [
+        band for band in names if band in stac.COMMON
+    ]
+    assert [band["eo:center_wavelength"] for band in bands] == [band.wavelength / 1000 for band in sensor.bands]
+
+
+DELIVERED = {  # layout: acquisition, as the metadata beside the images say it
+    "landsat": ("2015-08-04T16:19:21.791742Z", "landsat-8"),
+    "dimap": ("2013-02-18T11:07:14.800000Z", "phr-1a"),
+    "maxar": ("2016-02-12T02:51:06.123456Z", "wv02"),
+}
+
+
+@pytest.mark.parametrize("layout", DELIVERED)
+def test_metadata_of_delivered_folders_give_time_and_platform(tmp_path, layout):
+    folder = tmp_path / "scene"
+    if layout == "landsat":
+        layouts.landsat(folder)
+    else:
+        draw, kinds = {"dimap": (layouts.dimap, ("P", "MS")), "maxar": (layouts.maxar, ("PAN", "MUL"))}[layout]
+        draw(folder, kinds[0], 1, 64, 0.5)
+        draw(folder, kinds[1], 4, 16, 2.0)
+    assert cli.run(["sharpen", str(folder), str(tmp_path / "sharp.tif"), "-m", "exp", "--stac", "-q"]) == 0
+    result = json.loads((tmp_path / "sharp.json").read_text())
+    require_valid(result)
+    assert (result["properties"]["datetime"], result["properties"]["platform"]) == DELIVERED[layout]
+
+
+def test_a_real_folder_gives_time_and_platform(shared):
+    taken = acquisition(find(shared / "data/open/landsat8-gulf-coast"), None)
+    assert taken == dict(zip(("datetime", "platform"), DELIVERED["landsat"]))  # the same pass
+
+
+def located(path: Path, crs: str | None, west: float, north: float, pixel: float) -> rasterio.DatasetReader:
+    grid = {"crs": crs, "transform": from_origin(west, north, pixel, pixel)} if crs else {}
+    with rasterio.open(path, "w", driver="GTiff", width=10, height=10, count=1, dtype="uint8", **grid) as file:
+        file.write(np.ones((1, 10, 10), "uint8"))
+    return rasterio.open(path)
+
+
+def test_a_scene_across_the_antimeridian_is_cut_there(tmp_path):
+    with located(tmp_path / "x.tif", "EPSG:32760", 815_000, 8_000_000, 1000) as dataset:
+        outline = stac._outline(dataset)
+    west, south, east, north = outline["bbox"]
+    assert 179 < west < 180 and -180 < east < -179 and south < north
+    parts = [np.array(polygon[0]) for polygon in outline["geometry"]["coordinates"]]
+    assert outline["geometry"]["type"] == "MultiPolygon" and len(parts) == 2
+    assert (parts[0][:, 0] > 179).all() and (parts[1][:, 0] < -179).all()
+    assert parts[0][:, 0].max() == 180 and parts[1][:, 0].min() == -180
+
+
+def test_what_lies_nowhere_has_no_geometry_and_no_size_on_the_ground(tmp_path):
+    with located(tmp_path / "x.tif", None, 0, 0, 1) as dataset:
+        assert stac._outline(dataset) == {"geometry": None}
+        assert "raster:spatial_resolution" not in stac._asset(dataset, load("generic"))
+
+
+def test_a_static_catalog_to_a_collection(scene, tmp_path):
+    """Catalog, collection and Items in folders of their own; one Item cannot be used."""
+    deep = {key: image | {"href": f"../../{Path(image['href']).name}"} for key, image in IKONOS.items()}
+    found = {"one": item(deep), "two": item(deep), "empty": item({})}
+    for name, one in found.items():
+        (scene / "items" / name).mkdir(parents=True)
+        (scene / f"items/{name}/{name}.json").write_text(json.dumps(one | {"id": name}))
+    links = [{"rel": "root", "href": "../catalog.json"}]
+    links += [{"rel": "item", "href": f"./{name}/{name}.json"} for name in found]
+    (scene / "items/collection.json").write_text(json.dumps({"type": "Collection", "links": links}))
+    links = [{"rel": "child", "href": "./items/collection.json"}]
+    (scene / "catalog.json").write_text(json.dumps({"type": "Catalog", "links": links}))
+    done = panflow("batch", scene / "catalog.json", tmp_path / "out", "-m", "brovey", "--stac", "--workers", "1")
     assert done.returncode == 5, done.stderr
     assert "failed: empty" in done.stderr
     result = json.loads((tmp_path / "out/panflow-batch.json").read_text())
@@ -193,13 +360,14 @@ def test_a_catalog_to_a_collection(scene, tmp_path):
     for feature in result["features"]:
         require_valid(feature)
         assert (tmp_path / "out" / feature["assets"]["sharpened"]["href"]).exists()
+        source = Path(feature["links"][0]["href"])
+        assert source.is_absolute() and json.loads(source.read_text())["id"] == feature["id"]
     again, _ = rows(str(tmp_path / "out/panflow-batch.json"), tmp_path)
     assert "0 PAN assets" in again[0].error  # a result is no scene
 
 
 @pytest.mark.parametrize("name", ["bandwise", "otfm"])
 def test_models_have_cards(name):
-    from panflow import registry
     from panflow.learned.card import card
 
     result = card(name)

@@ -59,7 +59,7 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
         if with_item:
             from panflow.scene import catalog
 
-            when = catalog.acquired(Scene.of(row.pan, row.ms, tags=row.tags), when)
+            taken = catalog.acquisition(Scene.of(row.pan, row.ms, tags=row.tags), when)
         item = row.out.with_suffix(".json") if with_item else None
         names = [name for name in (row.out, quicklook, item) if name]
         inputs = Scene.of(row.pan, row.ms).files
@@ -70,7 +70,7 @@ def sharpen_row(row: Row, options: Mapping[str, Any]) -> Outcome:
 
                 quicklook_file(row.out, row.pan, row.ms, outputs[1], **report.for_quicklook)
             if with_item:
-                catalog.write_item(outputs[-1], row.out, when, report.as_dict(), row.tags)
+                catalog.write_item(outputs[-1], row.out, taken, report.as_dict(), row.tags)
     except KeyboardInterrupt:
         return Outcome(INTERRUPTED, "interrupted", since(), may_pass=True)
     except PanflowError as error:

@@ -112,7 +112,7 @@ def command(
     if stac_file:
         from panflow.scene import catalog
 
-        datetime = catalog.acquired(given, datetime)
+        taken = catalog.acquisition(given, datetime)
     names = [out, *(name for name in (quicklook, page, stac_file, save_offsets, save_fit) if name)]
     read = [*inputs, *given.files, *([options["offsets"]] if options["offsets"] else [])]
     with (
@@ -142,6 +142,6 @@ def command(
             write(report, given.pan, given.ms, outputs[2 if quicklook else 1])
         if stac_file:
             catalog.write_item(
-                outputs[1 + bool(quicklook) + bool(page)], path_of(out), datetime, report.as_dict(), given.tags
+                outputs[1 + bool(quicklook) + bool(page)], path_of(out), taken, report.as_dict(), given.tags
             )
     show(report, as_json, quiet)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import posixpath
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -145,6 +146,17 @@ class Remote(PurePosixPath):
 
     def absolute(self) -> Remote:
         return self
+
+    def linked(self, href: str) -> Remote:
+        """What a document at this place links to, as the web resolves it: no "..", which names in buckets do not
+        know, and never a file of this machine."""
+        if is_remote(href):
+            return Remote(gdal_name(href))
+        parts = Remote(self.gdal.partition("?")[0]).parts
+        root = 4 if parts[1] == "vsicurl" else 3  # behind a server, or a bucket
+        name, asked, query = href.partition("?")
+        below = posixpath.normpath(posixpath.join("/", *parts[root:-1], name)).lstrip("/")
+        return Remote(*parts[:root], below + asked + query)
 
     @property
     def writable(self) -> bool:

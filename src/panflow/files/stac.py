@@ -7,8 +7,9 @@ what they link to. Items are plain JSON; nothing but this file knows their field
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +18,8 @@ import rasterio
 from rasterio.warp import transform as transform_points
 
 from panflow import __version__, sensors
-from panflow.errors import InputError
-from panflow.files.remote import AnyPath, gdal_options, is_remote, joined, plain, sha256, size_of
+from panflow.errors import InputError, MissingInput
+from panflow.files.remote import AnyPath, Remote, gdal_options, is_remote, joined, path_of, plain, sha256, size_of
 from panflow.files.scene import Scene
 from panflow.types import Sensor
 
@@ -38,6 +39,8 @@ COMMON = {  # STAC's common names, in the order of wavelength, and ours
 }
 APART = {"visual", "overview", "thumbnail", "qa", "mask", "cloud", "saturation", "metadata"}  # roles and keys
 IMAGES = re.compile(r"\.(?:tiff?|jp2|img|ntf|vrt)$", re.IGNORECASE)
+DAYS = ("DATE_ACQUIRED", "SCENE_CENTER_TIME"), ("IMAGING_DATE", "IMAGING_TIME")  # tags of Landsat, of DIMAP
+EPOCH = "1970-01-01"  # what GDAL says where it does not understand a date
 TAG = "STAC_ITEM"  # of a scene: where the Item is that it was read from
 EXTENSIONS = ("eo/v2.0.0", "projection/v2.0.0", "raster/v2.0.0", "file/v2.1.0", "processing/v1.2.0")
 FARTHEST = 10_000  # Items and links that are followed from one catalog
@@ -46,30 +49,44 @@ FARTHEST = 10_000  # Items and links that are followed from one catalog
 def items(path: AnyPath) -> list[tuple[AnyPath, dict[str, Any]]]:
     """The Items of a file, and the place that each one's links are relative to: the Item itself, those of an
     ItemCollection, or all that a catalog links to. Raises InputError where the file is none of these, MissingInput."""
-    return list(_items(path, set()))
+    return list(_items(path))
 
 
-def _items(path: AnyPath, seen: set[str]) -> Iterator[tuple[AnyPath, dict[str, Any]]]:
-    if str(path) in seen:
-        return
-    if len(seen) >= FARTHEST:
-        raise InputError(f"{path}: expected a catalog of at most {FARTHEST} files")
-    seen.add(str(path))
-    document = _read(path)
-    if is_item(document):
-        yield path, document
-    elif document.get("type") == "FeatureCollection":
-        features = document.get("features")
-        for item in features if isinstance(features, list) else []:
-            if not is_item(item):
-                raise InputError(f"{path} holds features that are no STAC Items: expected stac_version in each")
-            yield path, item
-    elif document.get("type") in ("Catalog", "Collection"):
-        for link in document.get("links", []):
-            if link.get("rel") in ("child", "item"):
-                yield from _items(joined(path.parent, str(link.get("href"))), seen)
-    else:
-        raise InputError(f"{path} is no STAC Item, ItemCollection or catalog")
+def _items(root: AnyPath) -> Iterator[tuple[AnyPath, dict[str, Any]]]:
+    left = [root]  # the next one last
+    seen: set[str] = set()
+    while left:
+        path = left.pop()
+        place = str(path) if isinstance(path, Remote) else os.path.realpath(path)
+        if place in seen:
+            continue
+        if len(seen) >= FARTHEST:
+            raise InputError(f"{root}: expected a catalog of at most {FARTHEST} files")
+        seen.add(place)
+        document = _read(path)
+        if is_item(document):
+            yield path, document
+        elif document.get("type") == "FeatureCollection":
+            features = document.get("features")
+            for item in features if isinstance(features, list) else []:
+                if not is_item(item):
+                    raise InputError(f"{path} holds features that are no STAC Items: expected stac_version in each")
+                yield path, item
+        elif document.get("type") in ("Catalog", "Collection"):
+            links = [link for link in _objects(document.get("links")) if link.get("rel") in ("child", "item")]
+            left += [path_of(_address(path, link)) for link in reversed(links) if link.get("href")]
+        else:
+            raise InputError(f"{path} is no STAC Item, ItemCollection or catalog")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A JSON object; empty where there is something else, as documents of strangers may have."""
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a JSON array."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def is_item(document: Any) -> bool:
@@ -82,7 +99,7 @@ def _read(path: AnyPath) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no JSON: {error}") from None
     except FileNotFoundError:
-        raise
+        raise MissingInput(f"{path} does not exist: expected a STAC document") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     if not isinstance(document, dict):
@@ -97,9 +114,9 @@ def scene_of(path: AnyPath, item: Mapping[str, Any]) -> Scene:
     names, or all assets of one such band each, by wavelength, coarser than PAN where the Item says so. Raises
     InputError where there is no PAN, no MS, or more than one that could be meant.
     """
-    properties = item.get("properties") or {}
+    properties = _object(item.get("properties"))
     name, platform = item.get("id", path), str(properties.get("platform") or "")
-    assets = {key: asset for key, asset in (item.get("assets") or {}).items() if _is_image(key, asset)}
+    assets = {key: asset for key, asset in _object(item.get("assets")).items() if _is_image(key, asset)}
     pans = [key for key, asset in assets.items() if _names(asset) == ["pan"]] or [
         key for key in assets if re.fullmatch(r"pan|panchromatic" + "|b8" * ("landsat" in platform.lower()), key, re.I)
     ]
@@ -113,7 +130,7 @@ def scene_of(path: AnyPath, item: Mapping[str, Any]) -> Scene:
     bands = {
         key: [COMMON[n] for n in names]
         for key, asset in assets.items()
-        if key != pans[0] and (names := _names(asset)) and set(names) <= set(COMMON) and not _as_fine(asset, pan, item)
+        if key != pans[0] and (names := _names(asset)) and set(names) <= set(COMMON) and not _as_fine(asset, pan)
     }
     several = {key: names for key, names in bands.items() if len(names) > 1}
     most = [key for key, names in several.items() if len(names) == max(map(len, several.values()))]
@@ -126,12 +143,13 @@ def scene_of(path: AnyPath, item: Mapping[str, Any]) -> Scene:
     chosen = most or [single[band] for band in order if band in single]
     if not chosen:
         raise InputError(f"the STAC Item {name} has no MS assets: expected bands with common names, as red and nir08")
-    tags = {"PLATFORM": platform, "DATETIME": str(properties.get("datetime") or ""), TAG: str(path)}
-    words = [str(w) for w in (properties.get("constellation"), *(properties.get("instruments") or [])) if w]
-    tags["PLATFORM"] = platform or " ".join(words)
+    instruments = properties.get("instruments")
+    family = [properties.get("constellation"), *(instruments if isinstance(instruments, list) else [])]
+    tags = {"PLATFORM": platform, "CONSTELLATION": " ".join(str(word) for word in family if word)}
+    tags |= {"DATETIME": str(properties.get("datetime") or ""), TAG: str(path.absolute())}
     return Scene.of(
-        _href(path, pan),
-        [_href(path, assets[key]) for key in chosen],
+        _address(path, pan),
+        [_address(path, assets[key]) for key in chosen],
         bands=[band for key in chosen for band in bands[key]],
         tags={key: value for key, value in tags.items() if value},
     )
@@ -140,45 +158,63 @@ def scene_of(path: AnyPath, item: Mapping[str, Any]) -> Scene:
 def _is_image(key: str, asset: Any) -> bool:
     if not isinstance(asset, dict) or not isinstance(asset.get("href"), str):
         return False
-    if {key.lower(), *(str(r).lower() for r in asset.get("roles") or [])} & APART:
+    roles = asset.get("roles")
+    if {key.lower(), *(str(role).lower() for role in (roles if isinstance(roles, list) else []))} & APART:
         return False
     return str(asset.get("type", "")).startswith(("image/tiff", "image/jp2", "image/vnd.stac.geotiff")) or bool(
         IMAGES.search(str(plain(asset["href"])))
     )
 
 
+def _bands(asset: Mapping[str, Any], *lists: str) -> list[dict[str, Any]]:
+    """The first of some lists of bands that an asset has."""
+    return next((bands for key in lists if (bands := _objects(asset.get(key)))), [])
+
+
 def _names(asset: Mapping[str, Any]) -> list[str]:
     """Common names of an asset's bands, "" where a band has none."""
-    bands = asset.get("bands") or asset.get("eo:bands") or []
-    names = [str(b.get("eo:common_name") or b.get("common_name") or "") for b in bands if isinstance(b, dict)]
+    bands = _bands(asset, "bands", "eo:bands")
+    names = [str(band.get("eo:common_name") or band.get("common_name") or "") for band in bands]
     own = str(asset.get("eo:common_name") or "")
     return [own] if own and len(names) <= 1 else names
 
 
-def _as_fine(asset: Mapping[str, Any], pan: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+def _as_fine(asset: Mapping[str, Any], pan: Mapping[str, Any]) -> bool:
     """Whether the Item says that an image's pixels are as small as PAN's: then it was sharpened before."""
-    mine, its = _pixel(asset), _pixel(pan)
-    return mine is not None and its is not None and mine <= 1.01 * its
+    mine, its = _pixels(asset), _pixels(pan)
+    unit = next((unit for unit in mine if unit in its), None)
+    return unit is not None and mine[unit] <= 1.01 * its[unit]
 
 
-def _pixel(asset: Mapping[str, Any]) -> float | None:
-    band = next(iter(asset.get("bands") or asset.get("raster:bands") or asset.get("eo:bands") or [{}]))
-    sources: tuple[Any, ...] = (asset.get("raster:spatial_resolution"), band.get("raster:spatial_resolution"))
-    sources += (band.get("spatial_resolution"), (asset.get("proj:transform") or [None])[0], asset.get("gsd"))
-    return next((abs(float(v)) for v in (*sources, band.get("gsd")) if isinstance(v, (int, float))), None)
+def _pixels(asset: Mapping[str, Any]) -> dict[str, float]:
+    """The width of a pixel, as the fields of an Item say it, in metres or units of the reference system."""
+    band = next(iter(_bands(asset, "bands", "raster:bands", "eo:bands")), {})
+    transform = asset.get("proj:transform")
+    width = transform[0] if isinstance(transform, list) and transform else None
+    metres = [asset.get("raster:spatial_resolution"), band.get("raster:spatial_resolution")]
+    metres += [band.get("spatial_resolution"), asset.get("gsd"), band.get("gsd")]
+    widths = {"metre": next((v for v in metres if isinstance(v, (int, float))), None), "unit": width}
+    return {unit: abs(float(v)) for unit, v in widths.items() if isinstance(v, (int, float))}
 
 
-def _href(path: AnyPath, asset: Mapping[str, Any]) -> str:
-    href = str(asset["href"])
+def _address(path: AnyPath, linked: Mapping[str, Any]) -> str:
+    """Where what a link or an asset names lies, for a document at `path`."""
+    href = str(linked.get("href"))
+    if isinstance(path, Remote):
+        return str(path.linked(href))
+    href = href.removeprefix("file://")
     return href if is_remote(href) else str(joined(path.parent, href))
 
 
 def moment(given: str | None, tags: Mapping[str, str]) -> str:
     """When a scene was taken, as STAC writes it: as given, or as its tags say. Raises InputError where neither does,
     since no Item may lack it."""
-    last = {re.split(r"[.:/]", key)[-1].upper(): value for key, value in tags.items()}
-    words = (given, *(last.get(key) for key in ("DATETIME", "ACQUISITIONDATETIME", "FIRSTLINETIME", "IMAGING_DATE")))
-    text = next((word for word in words if word), None)
+    last = {
+        re.split(r"[.:/]", key)[-1].upper().removeprefix("IMAGERY_"): value.strip(' "') for key, value in tags.items()
+    }
+    days = (f"{last[day]}T{last[time]}" for day, time in DAYS if day in last and time in last)
+    words = (given, last.get("DATETIME"), *days, last.get("FIRSTLINETIME"), last.get("ACQUISITIONDATETIME"))
+    text = next((word for word in words if word and not word.startswith(EPOCH)), None)
     if text is None:
         raise InputError("a STAC Item needs the time of acquisition, which the sources do not say: give --datetime")
     try:
@@ -189,25 +225,28 @@ def moment(given: str | None, tags: Mapping[str, str]) -> str:
     return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def platform(tags: Mapping[str, str]) -> str:
+    """The satellite as STAC names it; "" where the tags do not say it."""
+    return re.sub(r"[\s_]+", "-", sensors.satellite(tags).strip().lower())
+
+
 def item_of(
-    out: AnyPath, file: AnyPath, when: str, report: Mapping[str, Any], tags: Mapping[str, str]
+    out: AnyPath, file: AnyPath, acquisition: Mapping[str, str], report: Mapping[str, Any], tags: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The Item of a result, to be written to `file`; when: its acquisition (`moment`); report: of the run, as a
-    dictionary; tags: of the scene (`scene_of`)."""
+    """The Item of a result, to be written to `file`; acquisition: its datetime and, perhaps, platform (`moment`,
+    `platform`); report: of the run, as a dictionary; tags: of the scene (`scene_of`)."""
     with rasterio.Env(**gdal_options(out)), rasterio.open(getattr(out, "gdal", out)) as dataset:
         asset = _asset(dataset, sensors.load(report["sensor"]))
         code = f"EPSG:{dataset.crs.to_epsg()}" if dataset.crs and dataset.crs.to_epsg() else None
-        corners = _corners(dataset)
+        where = _outline(dataset)
         wkt = dataset.crs.to_wkt(version="WKT2_2019") if dataset.crs and not code else None
     asset |= {"href": _relative(out, file), "file:size": size_of(str(out)), "file:checksum": "1220" + sha256(out)}
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    platform = {"platform": tags["PLATFORM"].lower()} if tags.get("PLATFORM") else {}
     run = {f"panflow:{key}": report[key] for key in KEPT if report.get(key) not in (None, "")}
     shift = "corrected" if report["shift_applied"] else "not corrected"
     properties = {
-        "datetime": when,
-        **platform,
-        "gsd": asset["raster:spatial_resolution"],
+        **acquisition,
+        **({"gsd": asset["raster:spatial_resolution"]} if where["geometry"] else {}),
         **({"proj:code": code} if code else {"proj:code": None, "proj:wkt2": wkt} if wkt else {}),
         "processing:software": {"panflow": __version__},
         "processing:version": __version__,
@@ -221,15 +260,24 @@ def item_of(
         "stac_version": "1.1.0",
         "stac_extensions": [f"https://stac-extensions.github.io/{name}/schema.json" for name in EXTENSIONS],
         "id": plain(str(out)).stem,
-        "geometry": {"type": "Polygon", "coordinates": [corners]} if corners else None,
-        **({"bbox": [f(c[k] for c in corners) for f in (min, max) for k in (0, 1)]} if corners else {}),
+        **where,
         "properties": properties,
         "links": source,
         "assets": {"sharpened": asset},
     }
 
 
-KEPT = ("method", "sensor", "shift_pixels", "shift_applied", "shift_confidence", "fit_r2", "mtf_source", "mtf_gains")
+KEPT = (
+    "method",
+    "sensor",
+    "shift_pixels",
+    "shift_applied",
+    "shift_confidence",
+    "fit_r2",
+    "mtf_source",
+    "mtf_gains",
+    "verdict",
+)
 
 
 def _asset(dataset: rasterio.DatasetReader, sensor: Sensor) -> dict[str, Any]:
@@ -260,7 +308,7 @@ def _asset(dataset: rasterio.DatasetReader, sensor: Sensor) -> dict[str, Any]:
         "roles": ["data"],
         "proj:shape": list(dataset.shape),
         "proj:transform": list(t)[:6],
-        "raster:spatial_resolution": float(np.hypot(t.a, t.d)) * _metres(dataset.crs),
+        **({"raster:spatial_resolution": float(np.hypot(t.a, t.d)) * _metres(dataset.crs)} if dataset.crs else {}),
         "data_type": dataset.dtypes[0],
         **({} if nodata is None else {"nodata": "nan" if np.isnan(nodata) else nodata}),
         "bands": bands,
@@ -269,22 +317,45 @@ def _asset(dataset: rasterio.DatasetReader, sensor: Sensor) -> dict[str, Any]:
 
 def _metres(crs: Any) -> float:
     """Of a unit of the CRS; of a degree, along the equator."""
-    if not crs:
-        return 1.0
     return 111_320.0 if crs.is_geographic else float(crs.linear_units_factor[1])
 
 
-def _corners(dataset: rasterio.DatasetReader) -> list[list[float]]:
-    """The border of the image, longitude and latitude, against the clock; nothing where it is not georeferenced."""
-    if not dataset.crs:
-        return []
+def _outline(dataset: rasterio.DatasetReader) -> dict[str, Any]:
+    """geometry and bbox: the border of the image in longitude and latitude, against the clock, cut where it crosses
+    the antimeridian (RFC 7946, 3.1.9); a geometry of None where the image is not georeferenced."""
     (h, w), t = dataset.shape, dataset.transform
     points = [t * corner for corner in ((0, 0), (0, h), (w, h), (w, 0))]
     if t.determinant > 0:  # rows run north
         points = points[::-1]
-    xs, ys = transform_points(dataset.crs, "EPSG:4326", *zip(*points))
-    ring = [[round(x, 8), round(y, 8)] for x, y in zip(xs, ys)]
-    return [*ring, ring[0]] if np.isfinite(ring).all() else []
+    xs, ys = transform_points(dataset.crs, "EPSG:4326", *zip(*points)) if dataset.crs else ([np.nan], [np.nan])
+    if not np.isfinite([xs, ys]).all():
+        return {"geometry": None}
+    crosses = max(xs) - min(xs) > 180
+    ring = [(x + 360 * (crosses and x < 0), y) for x, y in zip(xs, ys)]
+    west, east = (f(x for x, _ in ring) for f in (min, max))
+    bbox = [west, min(ys), east - 360 * crosses, max(ys)]
+    rings = [_closed(ring)]
+    if crosses:
+        rings = [_closed(_beside(ring, 1)), _closed((x - 360, y) for x, y in _beside(ring, -1))]
+    polygons = [[[[round(x, 8), round(y, 8)] for x, y in ring]] for ring in rings]
+    kind, coordinates = ("MultiPolygon", polygons) if crosses else ("Polygon", polygons[0])
+    return {"geometry": {"type": kind, "coordinates": coordinates}, "bbox": [round(v, 8) for v in bbox]}
+
+
+def _closed(ring: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    points = list(ring)
+    return [*points, points[0]]
+
+
+def _beside(ring: Sequence[tuple[float, float]], side: int) -> list[tuple[float, float]]:
+    """What of a polygon lies west (1) or east (-1) of the antimeridian."""
+    result = []
+    for (x, y), (u, v) in zip(ring, [*ring[1:], ring[0]]):
+        if side * (180 - x) >= 0:
+            result.append((x, y))
+        if (180 - x) * (180 - u) < 0:
+            result.append((180.0, y + (v - y) * (180 - x) / (u - x)))
+    return result
 
 
 def _relative(out: AnyPath, file: AnyPath) -> str:
@@ -333,6 +404,7 @@ __all__ = [
     "may_be_document",
     "moment",
     "moved",
+    "platform",
     "scene_in",
     "scene_of",
 ]

@@ -13,16 +13,18 @@ from panflow.files.scene import Scene
 from panflow.files.source import Source
 
 
-def acquired(scene: Scene, given: str | None) -> str:
-    """When a scene was taken (`stac.moment`), before any work on it."""
-    if given or "DATETIME" in scene.tags:
-        return stac.moment(given, scene.tags)
+def acquisition(scene: Scene, given: str | None) -> dict[str, str]:
+    """When a scene was taken (`stac.moment`), and by which satellite where its metadata say it, before any work."""
     source = Source(scene)
     source.close()
-    return stac.moment(None, source.tags)
+    tags = {**source.tags, **scene.tags}
+    satellite = stac.platform(tags)
+    return {"datetime": stac.moment(given, tags), **({"platform": satellite} if satellite else {})}
 
 
-def write_item(output: Output, out: AnyPath, when: str, report: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+def write_item(
+    output: Output, out: AnyPath, acquisition: Mapping[str, str], report: Mapping[str, Any], tags: Mapping[str, str]
+) -> None:
     """The Item of a result; arguments as of `stac.item_of`."""
-    item = stac.item_of(out, path_of(output.out), when, report, tags)
+    item = stac.item_of(out, path_of(output.out), acquisition, report, tags)
     output.write(json.dumps(item, indent=1, allow_nan=False) + "\n")

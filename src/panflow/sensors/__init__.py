@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import PurePath
@@ -38,6 +38,7 @@ SATELLITE_TAGS = (
     "landsat_product_id",
     "satellite",
     "platform",
+    "constellation",
 )
 
 
@@ -124,12 +125,23 @@ def _recognise(text: str) -> set[str]:
     }
 
 
+def _satellites(tags: Mapping[str, str]) -> dict[str, str]:
+    """What tags call the satellite, the most trustworthy first."""
+    last = {re.split(r"[.:/]", key)[-1].lower().removeprefix("imagery_"): value for key, value in tags.items()}
+    result = {key: last[key].strip('" ') for key in SATELLITE_TAGS if key in last}
+    if "mission" in last:  # DIMAP
+        result["mission"] = f"{last['mission']} {last.get('mission_index', '')}".strip()
+    return result
+
+
+def satellite(tags: Mapping[str, str]) -> str:
+    """The satellite's name in the metadata of a scene; "" where they do not say it."""
+    return next((text for key, text in _satellites(tags).items() if key != "panflow_sensor" and text), "")
+
+
 def _evidence(tags: dict[str, str], path: str) -> list[tuple[str, str]]:
     """(where it stands, text), the most trustworthy first: satellite tags, file name, two folders above."""
-    last = {re.split(r"[.:/]", key)[-1].lower(): value for key, value in tags.items()}
-    mission = f"{last['mission']} {last.get('mission_index', '')}" if "mission" in last else ""  # DIMAP
-    texts = [(f"its tag {key.upper()}", last[key]) for key in SATELLITE_TAGS if key in last]
-    texts += [("its tag MISSION", mission)]
+    texts = [(f"its tag {key.upper()}", text) for key, text in _satellites(tags).items()]
     parts = PurePath(path.replace("\\", "/")).parts[-3:]
     texts += [("its file name", parts[-1])] if parts else []
     return texts + [("its folder", part) for part in reversed(parts[:-1])]
