@@ -85,9 +85,8 @@ def sharpen(
     asked: dict[str, Any] = {"method": method, "sensor": sensor, "register": register, "phase": phase, "mtf": mtf}
     asked |= {"nodata": nodata, "dtype": dtype, "units": units, **options}
     if isinstance(ms, xarray.Dataset):
-        bands = [name for name, band in ms.data_vars.items() if _axes(band)]
-        stacked = ms[bands].to_dataarray("band").assign_attrs(ms[bands[0]].attrs | ms.attrs)
-        return sharpen(pan, stacked, **asked).to_dataset("band")
+        bands = {name: band for name, band in ms.data_vars.items() if _axes(band)}
+        return _parted(sharpen(pan, _stacked(ms, bands), **asked), bands)
     if DATES in pan.dims or DATES in ms.dims:
         return _each_date(pan, ms, partial(sharpen, **asked))
     mtf = "raised" if options.get("detail") == "ms" and mtf == "auto" else mtf
@@ -102,6 +101,30 @@ def sharpen(
     about = {"panflow_version": __version__, "panflow_sensor": scene.sensor.name}
     about["panflow_method"] = zoo.DEFAULT if method is None else method if isinstance(method, str) else "custom"
     return _like(image, pan, ms, absent, about)
+
+
+def _stacked(ms: xarray.Dataset, bands: dict[Any, xarray.DataArray]) -> xarray.DataArray:
+    """The bands of a Dataset as one array, with what each of them says of its values."""
+    absent = {_nodata(band) for band in bands.values()}
+    if len(absent) != 1:
+        what = f"bands with {len(absent)} values of nodata ({', '.join(map(str, absent))})" if bands else "no images"
+        raise InputError(f"ms is a Dataset of {what}: expected variables with y and x, and one value of nodata for all")
+    stacked = ms[list(bands)].to_dataarray("band").assign_attrs(next(iter(bands.values())).attrs | ms.attrs)
+    for several, one in (("scales", "scale_factor"), ("offsets", "add_offset")):
+        if any(one in band.attrs for band in bands.values()):
+            neutral = float(one == "scale_factor")
+            stacked.attrs[several] = tuple(float(band.attrs.get(one, neutral)) for band in bands.values())
+    declared = absent.pop()
+    return stacked if declared is None else stacked.assign_attrs(_FillValue=declared)
+
+
+def _parted(fused: xarray.DataArray, bands: dict[Any, xarray.DataArray]) -> xarray.Dataset:
+    """A result as a Dataset, whose bands keep their attributes."""
+    result = fused.to_dataset("band")
+    ours = {key: value for key, value in fused.attrs.items() if key == "_FillValue" or key.startswith("panflow_")}
+    for name, band in bands.items():
+        result[name].attrs = {key: value for key, value in band.attrs.items() if key != "_FillValue"} | ours
+    return result
 
 
 @dataclass(frozen=True)
@@ -168,7 +191,10 @@ class _Scene:
     def windows(self, pan: _Cuts, ms: _Cuts) -> Windows:
         """Windows of the scene from parts of its arrays."""
         reads = _read(pan, self.pan_rule, self.pan_units), _read(ms, self.ms_rule, self.units)
-        return Windows(*reads, self.size, self.ms_size, self.placement.ratio, self.phase, self.sensor)
+        placed = (self.placement.phase,) * len(self.phase)  # says what MS covers, wherever it is registered to
+        windows = Windows(*reads, self.size, self.ms_size, self.placement.ratio, placed, self.sensor)
+        windows.phase = self.phase
+        return windows
 
     def counts(self, image: np.ndarray, valid: np.ndarray | None, kind: np.dtype, absent: float | None) -> np.ndarray:
         """A tile of the result in its type."""
@@ -259,12 +285,14 @@ def _lazy(
     if register != "off" and isinstance(register, str):  # which pixels of MS lie under a tile depends on it
         ready = ready.compute()
         scene, bare = (replace(each, phase=ready[1]) for each in (scene, bare))
-    run = engine.planned(windows, sharpener, 1)
+    planned = engine.planned(windows, sharpener, 1)
+    later: Any = None
+    run = replace(planned, windows=later, sharpener=later, tiles=[])  # what a task is sent: it knows them
     sharpened = delayed(_sharpened, pure=False)
     rows: dict[int, list] = {}
-    for core in run.tiles:
+    for core in planned.tiles:
         cut = scene.cut(core, run.halo or 0)
-        block = sharpened(bare, core, cut[0], cut[1], ready, kind, absent)
+        block = sharpened(bare, run, core, cut[0], cut[1], ready, kind, absent)
         shape = len(scene.phase), core[1] - core[0], core[3] - core[2]
         rows.setdefault(core[0], []).append(dask_array.from_delayed(block, shape, kind))
     return dask_array.block(list(rows.values()))
@@ -272,6 +300,7 @@ def _lazy(
 
 def _sharpened(
     scene: _Scene,
+    run: engine.Run,
     core: Core,
     pan: _Cut,
     ms: _Cut,
@@ -283,7 +312,7 @@ def _sharpened(
     fitted, phase, sensor = ready
     windows = replace(scene, phase=phase, sensor=sensor).windows([pan], [ms])
     with threadpool_limits(limits=1):
-        run = engine.planned(windows, fitted, 1)
+        run = replace(run, windows=windows, sharpener=fitted)
         return run.tile(core, lambda _, image, valid: scene.counts(image, valid, kind, absent))
 
 
@@ -343,8 +372,9 @@ def _regular(coordinate: xarray.DataArray) -> tuple[float, float]:
 
 
 def _nodata(image: xarray.DataArray) -> float | None:
-    """The value that stands for no data, where one is declared; NaN does anyway."""
-    for about in (image.attrs, image.encoding):
+    """The value that stands for no data, where one is declared; NaN does anyway. What the encoding of floats declares
+    is in the file: in memory it is NaN by now."""
+    for about in (image.attrs, *([image.encoding] if image.dtype.kind != "f" else [])):
         for key in ("_FillValue", "nodata", "missing_value"):
             if about.get(key) is not None:
                 return float(about[key])
@@ -382,6 +412,8 @@ def _each_date(pan: xarray.DataArray, ms: xarray.DataArray, sharpened: Any) -> x
     """One date after the other, each fitted by itself."""
     if DATES not in pan.dims or DATES not in ms.dims or pan.sizes[DATES] != ms.sizes[DATES]:
         raise InputError(f"pan has {dict(pan.sizes)} and ms {dict(ms.sizes)}: expected the same dates in both")
+    if DATES in pan.coords and DATES in ms.coords and not np.array_equal(pan[DATES], ms[DATES]):
+        raise InputError("pan and ms have other dates: expected the same in both; ms.reindex or assign_coords help")
     dates = [sharpened(pan.isel({DATES: k}), ms.isel({DATES: k})) for k in range(pan.sizes[DATES])]
     return xarray.concat(dates, dim=pan[DATES] if DATES in pan.coords else DATES)
 

@@ -107,9 +107,9 @@ def test_a_window_computes_its_blocks_alone(tmp_path, monkeypatch):
     chunks, asked = {"x": 64, "y": 64}, []
     tile = panflow.xarray._sharpened
 
-    def counted(scene, core, *rest):
+    def counted(scene, run, core, *rest):
         asked.append(core)
-        return tile(scene, core, *rest)
+        return tile(scene, run, core, *rest)
 
     monkeypatch.setattr(panflow.xarray, "_sharpened", counted)
     fine, coarse = (rioxarray.open_rasterio(path, chunks=chunks) for path in (pan, ms))
@@ -144,6 +144,35 @@ def test_datasets_dates_and_names_of_odc_stac(tmp_path):
     assert isinstance(result, xarray.Dataset) and list(result.data_vars) == ["blue", "green", "red", "nir"]
     assert result.sizes["time"] == 2 and result.rio.crs == UTM
     assert np.array_equal(result["red"][0], expected[2])
+    with pytest.raises(InputError, match="other dates"):
+        fine.assign_coords(time=dates[::-1]).panflow.sharpen(bands, method="gsa")
+
+
+def test_bands_of_a_dataset_keep_what_they_say(tmp_path):
+    pan, ms = (rioxarray.open_rasterio(path) for path in scene(tmp_path, "beside"))
+    bands = xarray.Dataset({f"b{k}": ms[k].drop_vars("band").assign_attrs(title=f"band {k}") for k in range(4)})
+    result = pan.panflow.sharpen(bands, method="brovey")
+    expected = pan.panflow.sharpen(ms, method="brovey")
+    for k in range(4):
+        one = result[f"b{k}"]
+        assert np.array_equal(one, expected[k]) and one.rio.nodata == 0 and one.attrs["title"] == f"band {k}"
+    with pytest.raises(InputError, match="one value of nodata for all"):
+        pan.panflow.sharpen(bands.assign(b1=bands["b1"].assign_attrs(_FillValue=9)))
+    with pytest.raises(InputError, match="Dataset of no images"):
+        pan.panflow.sharpen(bands.drop_dims("x"))
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_what_is_masked_stays_masked(tmp_path, as_dataset):
+    """As xarray's and rioxarray's own masks have it: NaN in memory, the value of nodata in the file's encoding."""
+    pan, path = scene(tmp_path, "beside")
+    ms = rioxarray.open_rasterio(path, masked=True)
+    assert np.isnan(ms).any() and ms.encoding["_FillValue"] == 0
+    ms = xarray.Dataset({f"b{k}": ms[k].drop_vars("band") for k in range(4)}) if as_dataset else ms
+    result = rioxarray.open_rasterio(pan).panflow.sharpen(ms, method="brovey", mtf="sensor")
+    result = result.to_dataarray() if as_dataset else result
+    whole = rioxarray.open_rasterio(pan).panflow.sharpen(rioxarray.open_rasterio(path), method="brovey", mtf="sensor")
+    assert np.array_equal(np.isnan(result), whole == 0) and np.isnan(result).any()
 
 
 def test_what_cannot_be_is_refused(tmp_path):
@@ -169,3 +198,18 @@ def test_a_confident_offset_is_corrected_where_asked(tmp_path):
         fused = fine.panflow.sharpen(moved, method="exp", register=how).compute().astype(float)
         errors[how] = float(abs(fused - truth)[:, 40:-40, 40:-40].mean())
     assert errors["auto"] < 0.3 * errors["off"] and errors[0.0, -1.5] < 0.05 * errors["off"]
+
+
+@pytest.mark.parametrize("register", ["auto", (3.0, -5.0)])
+def test_offsets_are_corrected_alike_in_memory_lazily_and_in_files(tmp_path, register):
+    pan, ms = scene(tmp_path, "plain")
+    with rasterio.open(ms, "r+") as file:
+        file.transform = Affine.translation(5.0, -3.0) @ file.transform
+    how = "global" if register == "auto" else register
+    panflow.sharpen_file(pan, ms, tmp_path / "out.tif", method="gsa", register=how, jobs=1)
+    with rasterio.open(tmp_path / "out.tif") as file:
+        expected = file.read()
+    assert (expected[:, :, 0] == 0).all()  # where MS is missing
+    for chunks in (None, {"x": 100, "y": 90}):
+        fine, coarse = (rioxarray.open_rasterio(path, chunks=chunks) for path in (pan, ms))
+        assert np.array_equal(fine.panflow.sharpen(coarse, method="gsa", register=register), expected)
