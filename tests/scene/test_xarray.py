@@ -120,6 +120,19 @@ def test_a_window_computes_its_blocks_alone(tmp_path, monkeypatch):
     assert np.array_equal(part, lazy.compute()[:, :64, :64])
 
 
+@pytest.mark.parametrize("started_by_dask", [True, False])
+def test_on_workers_of_dask_freed_memory_is_kept(tmp_path, monkeypatch, started_by_dask):
+    """dask starts them so that they give it back at once, which doubles the time; a user's process is left alone."""
+    pan, ms = (rioxarray.open_rasterio(path, chunks={"x": 256}) for path in scene(tmp_path, "plain"))
+    kept = []
+    monkeypatch.setattr(panflow.xarray, "keep_freed", lambda: kept.append(True))
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    if started_by_dask:
+        monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    pan.panflow.sharpen(ms, method="brovey")[:, :8, :8].compute()
+    assert bool(kept) == started_by_dask
+
+
 def test_what_the_coordinates_say_decides(tmp_path):
     """Not that the arrays' corners are shared: MS lies beside PAN's corner by 6 and 9 pixels."""
     pan, ms = (rioxarray.open_rasterio(path) for path in scene(tmp_path, "beside"))
