@@ -90,6 +90,25 @@ def test_between_them_pixels_are_averaged(scene):
     assert (~coarse.mask[0] == whole).all()
 
 
+@pytest.mark.parametrize("zoom", [0, 5])
+def test_a_tile_of_half_the_world_does_not_take_for_ever(scene, zoom):
+    """GDAL would make a virtual file of it at the scene's resolution; poles have no coordinates in UTM."""
+    tile = Reader(scene, method="gsa").tile(*middle(Reader(scene, method="gsa"), zoom))
+    assert tile.array.shape == (4, 256, 256) and tile.array.mask.mean() > 0.999
+
+
+def test_where_the_scene_is_small_in_a_tile_it_lies_in_its_place(scene):
+    reader = Reader(scene, method="gsa")
+    at = middle(reader, reader.maxzoom - 6)
+    tile = reader.tile(*at)
+    west, south, east, north = rasterio.warp.transform_bounds(reader.crs, tile.crs, *reader.bounds)
+    pixel = (tile.bounds[2] - tile.bounds[0]) / 256
+    rows, columns = np.nonzero(~tile.array.mask[0])
+    assert len(rows) > 4
+    xs, ys = tile.bounds[0] + (columns + 0.5) * pixel, tile.bounds[3] - (rows + 0.5) * pixel
+    assert west - pixel < xs.min() < xs.max() < east + pixel and south - pixel < ys.min() < ys.max() < north + pixel
+
+
 def test_a_tile_beside_the_scene_is_refused(scene):
     reader = Reader(scene, method="gsa")
     x, y, z = middle(reader, reader.maxzoom)
@@ -180,9 +199,35 @@ def test_tiles_come_as_pictures(server, scene):
 
 @pytest.mark.parametrize(
     "path",
-    ["tiles/gsa/3/0/0.png", "tiles/brovey/17/0/0.png", "tiles/gsa/x/0/0.png", "../server.py", "server.py"],
+    [
+        "tiles/gsa/3/0/0.png",
+        "tiles/brovey/17/0/0.png",
+        "tiles/gsa/x/0/0.png",
+        "tiles/gsa/40/0/0.png",
+        "../server.py",
+        "server.py",
+    ],
 )
 def test_what_there_is_not_is_not_found(server, path):
     with pytest.raises(urllib.error.HTTPError) as answer:
         get(server, path)
     assert answer.value.code == 404
+
+
+def test_trouble_with_a_tile_is_an_answer(server, scene, monkeypatch):
+    def broken(*_):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(server, "tile", broken)
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        get(server, "tiles/gsa/17/1/1.png")
+    assert answer.value.code == 500 and b"the disk is gone" in answer.value.read()
+
+
+def test_a_browser_that_has_gone_is_no_news(server, capsys):
+    for error, said in ((ConnectionResetError(), False), (BrokenPipeError(), False), (ValueError("x"), True)):
+        try:
+            raise error
+        except Exception:
+            server.handle_error(None, ("127.0.0.1", 1))
+        assert ("Traceback" in capsys.readouterr().err) == said

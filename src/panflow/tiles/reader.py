@@ -27,6 +27,7 @@ from panflow import zoo
 from panflow.ops.window import Core
 
 WGS84 = CRS.from_epsg(4326)
+SMALL = 4  # times as wide as the scene a tile must be for the scene to be small in it
 NODES = 16  # pixels between two of which the place in PAN is worked out exactly
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
@@ -77,7 +78,31 @@ class Reader(BaseReader):
             raise TileOutsideBounds(f"Tile(x={tile_x}, y={tile_y}, z={tile_z}) is outside bounds")
         west, south, east, north = self.tms.xy_bounds(Tile(tile_x, tile_y, tile_z))
         bounds, crs = (west, south, east, north), self.tms.rasterio_crs
-        return self.part(bounds, crs, crs, height=tilesize, width=tilesize, **options)
+        inside = self._inside(bounds, tilesize)
+        if inside is None:
+            return self.part(bounds, crs, crs, height=tilesize, width=tilesize, **options)
+        box, (rows, columns) = inside
+        image = self.part(box, crs, crs, height=rows.stop - rows.start, width=columns.stop - columns.start, **options)
+        array = np.ma.masked_all((image.count, tilesize, tilesize), image.array.dtype)
+        array[:, rows, columns] = image.array
+        about: Any = {name: getattr(image, name) for name in ("band_names", "band_descriptions", "scales", "offsets")}
+        return ImageData(array, bounds=bounds, crs=crs, **about)
+
+    def _inside(self, bounds: Box, size: int) -> tuple[Box, tuple[slice, slice]] | None:
+        """The box and the pixels of a tile that the scene lies in, where it is much smaller than the tile: GDAL would
+        make a virtual file of the whole tile at the scene's resolution, and the tile may reach where the scene's
+        reference system has no coordinates. None: the scene is not that small."""
+        west, south, east, north = bounds
+        left, bottom, right, top = transform_bounds(self.crs, self.tms.rasterio_crs, *self.bounds)
+        if east - west < SMALL * (right - left) and north - south < SMALL * (top - bottom):
+            return None
+        pixel = (east - west) / size
+        first, last = (floor((north - y) / pixel) for y in (top, bottom))
+        start, end = (floor((x - west) / pixel) for x in (left, right))
+        rows = slice(min(max(first, 0), size - 1), min(max(last, 0), size - 1) + 1)
+        columns = slice(min(max(start, 0), size - 1), min(max(end, 0), size - 1) + 1)
+        box = west + columns.start * pixel, north - rows.stop * pixel
+        return (*box, west + columns.stop * pixel, north - rows.start * pixel), (rows, columns)
 
     def preview(self, max_size: int = 1024, **options: Any) -> ImageData:
         return self.part(self.bounds, self.crs, self.crs, max_size=max_size, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ FILES = {  # all that the page consists of
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
-TILE = re.compile(r"/tiles/([\w-]+)/(\d{1,2})/(\d{1,9})/(\d{1,9})\.png")
+TILE = re.compile(r"/tiles/([\w-]+)/(1?\d|2[0-4])/(\d{1,9})/(\d{1,9})\.png")  # zooms to 24, as far as the web's go
 DAY = 86400  # seconds that a browser may keep a tile: its address has the start of the server in it
 
 
@@ -47,6 +48,11 @@ class Server(ThreadingHTTPServer):
         self.shown = composite.composite(live.source.sensor.bands)
         before = Reader(live, method="exp").preview(max_size=512, indexes=[i + 1 for i in self.shown]).array
         self.limits = picture.limits([np.ma.filled(before.astype(float), np.nan)])
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing where a browser has gone: it gives up tiles whenever the map moves on."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def url(self) -> str:
@@ -98,8 +104,9 @@ class Handler(BaseHTTPRequestHandler):
             data = self.server.workers.submit(self.server.tile, method, z, x, y).result()
         except TileOutsideBounds:
             self._answer(404, "text/plain; charset=utf-8", b"outside of the scene")
-        except PanflowError as error:
-            self._answer(500, "text/plain; charset=utf-8", str(error).encode())
+        except Exception as error:  # one tile's trouble is not the server's
+            words = str(error) if isinstance(error, PanflowError) else f"unexpected {type(error).__name__}: {error}"
+            self._answer(500, "text/plain; charset=utf-8", words.encode())
         else:
             self._answer(200, "image/png", data, DAY)
 
