@@ -44,7 +44,8 @@ class Band:
 
 @dataclass(frozen=True)
 class Sensor:
-    """A sensor: its bands in file order, PAN to MS ratio, bit depth, PAN's MTF gain."""
+    """A sensor: its bands in file order, PAN to MS ratio, bit depth, PAN's MTF gain and relative spectral response
+    (nm, share of the highest), where it is published."""
 
     name: str
     title: str
@@ -53,6 +54,7 @@ class Sensor:
     bits: int
     pan: Band
     haze: tuple[float, ...] = ()  # band factors of BT-H's haze, where the field defines them
+    response: tuple[tuple[float, float], ...] = ()
     source: str = ""
 
     @property
@@ -165,6 +167,12 @@ class Sharpener(Protocol):
     def uses_mtf(self) -> bool:
         """Whether it computes with the bands' MTF gains (`Sensor.gains`), which are estimated only then."""
         return False
+
+    @property
+    def intensity(self) -> tuple[str, Array] | None:
+        """Where it takes one mix of the bands for PAN: by what its weights are ("mean", "sensor", "fit", "given"), and
+        they [B, C], once it is fitted."""
+        return None
 
     @property
     def depends_on_tiles(self) -> bool:

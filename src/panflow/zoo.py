@@ -7,6 +7,7 @@ from pathlib import Path
 
 from panflow import registry
 from panflow.errors import InputError, MissingInput, needing
+from panflow.methods._injection import UNFITTED
 from panflow.types import Progress, Sharpener
 
 DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/evidence/default.md)
@@ -46,6 +47,8 @@ def load(
         if not re.fullmatch(DEVICES, each):
             raise InputError(f"device {each} cannot be used: expected auto, cpu, cuda or mps")
     registry.closest("runtime", runtime or "auto", ("auto", *registry.names("runtimes")))
+    if options and (name.endswith(".safetensors") or name in registry.names("models")):
+        raise InputError(f"{name} has no option {', '.join(options)}: it is a learned model")
     if name.endswith(".safetensors"):
         if not Path(name).is_file():
             raise MissingInput(f"no model file {name}: expected a .safetensors file of `panflow train` or `import`")
@@ -62,8 +65,11 @@ def load(
         raise InputError(f"{name} has no weights to adapt to a scene: expected a learned model, as {DEFAULT}")
     names = registry.names("methods") + registry.names("models")
     method = registry.get("methods", registry.closest("method", name, names)).Method
+    allowed = tuple(field.name for field in fields(method) if field.default is not UNFITTED)
     for option in options:
-        registry.closest(f"option of method {name}", option, tuple(field.name for field in fields(method)))
+        if not allowed:
+            raise InputError(f"the method {name} has no option {option}, nor any other")
+        registry.closest(f"option of method {name}", option, allowed)
     return method(**options)
 
 

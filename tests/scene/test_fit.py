@@ -88,8 +88,8 @@ def test_a_joint_fit_is_that_of_all_pixels(tmp_path):
     for k, factor in enumerate((1, 2)):
         (tmp_path / str(k)).mkdir()
         scenes.append(Scene.of(*save_pair(tmp_path / str(k), pan * factor, ms * factor), sensor="ikonos"))
-    single = [fit_files([scene], method="brovey") for scene in scenes]
-    both = fit_files(scenes, method="brovey").state["moments"]
+    single = [fit_files([scene], method="brovey", weights="mean") for scene in scenes]
+    both = fit_files(scenes, method="brovey", weights="mean").state["moments"]
     count, mean = (sum(getattr(fit.state["moments"], name) for fit in single) for name in ("count", "mean"))
     assert np.array_equal(both.count, count)
     assert np.allclose(both.mean, mean / 2)

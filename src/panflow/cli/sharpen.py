@@ -14,6 +14,12 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option("--method", "-m", help="A method, a bundled model or a model file (`panflow names methods`).")
 @scene
 @arithmetic
+@click.option(
+    "--weights",
+    metavar="mean|sensor|fit|W,...",
+    help="Of the bands in the intensity of brovey, gs, ihs and esri: all equal, by PAN's spectral response, fitted to "
+    "the scene, or one a band.  [default: sensor where it is known, else fit]",
+)
 @click.option("--bounds", metavar="W,S,E,N", help="Only this part, in map coordinates of PAN's reference system.")
 @click.option("--pixels", metavar="ROW,COL,ROWS,COLS", help="Only this part, in PAN pixels.")
 @click.option("--dem", metavar="FILE|METRES", help="Heights, where RPC and no map axes place MS on PAN.")
@@ -37,6 +43,7 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
     help="What is computed in: physical by the files' scale and offset tags, auto where there are such. The result is "
     "in counts, with MS's tags.",
 )
+@click.option("--write", default="", metavar="NAME,...", help="Only these bands, by role, name or number; all count.")
 @click.option("--dtype", help="Type of the result, e.g. uint16 or float32.  [default: as MS]")
 @click.option("--format", type=click.Choice(FORMATS), help="[default: cog where OUT ends in .tif, else gtiff]")
 @click.option("--compress", type=click.Choice(COMPRESSIONS), default="zstd", show_default=True)
@@ -81,6 +88,7 @@ def command(
     compress,
     level,
     overviews,
+    write,
     max_memory,
     overwrite,
     save_fit,
@@ -93,6 +101,7 @@ def command(
     progress,
     quiet,
     as_json,
+    weights,
     **options,
 ) -> None:
     """Sharpen MS by PAN into OUT, which lies exactly on the PAN grid.
@@ -125,11 +134,12 @@ def command(
             outputs[0],
             bands=bands or given.bands,
             tags=given.tags,
-            profile=Profile(dtype, format, compress, level, overviews),
+            profile=Profile(dtype, format, compress, level, overviews, write),
             max_memory=mib(max_memory),
             save_fit=outputs[-1] if save_fit else None,
             save_offsets=outputs[-1 - bool(save_fit)] if save_offsets else None,
             progress=update,
+            **({"weights": weights} if weights else {}),
             **options,
         )
         if quicklook:

@@ -39,7 +39,8 @@ class Profile:
     """How a result is written.
 
     dtype: of its pixels (None: as MS); format: "cog" (None, where the name ends in .tif) or "gtiff"; compress: none,
-    deflate, zstd, lzw or lerc; level: how hard zstd or deflate try; overviews: None, only in a COG.
+    deflate, zstd, lzw or lerc; level: how hard zstd or deflate try; overviews: None, only in a COG; write: which bands,
+    by name, role or number, in this order (none: all).
     """
 
     dtype: str | None = None
@@ -47,6 +48,7 @@ class Profile:
     compress: str = "zstd"
     level: int | None = None
     overviews: bool | None = None
+    write: str | Sequence[str] = ()
 
     def settled(self, out: Path) -> Profile:
         """What is left open, decided by the file's name. Raises InputError where a value is unknown, or where the name

@@ -28,7 +28,7 @@ from panflow.files.camera import Camera
 from panflow.files.grid import Grid, Placement, place
 from panflow.files.output import reason
 from panflow.files.remote import failure, gdal_name, gdal_options, is_remote, plain, unread
-from panflow.files.scene import Scene
+from panflow.files.scene import Scene, picked
 from panflow.files.units import Units, chosen
 from panflow.files.validity import HIGHEST, Validity, alpha_band, is_infrared
 from panflow.ops.window import Core
@@ -63,21 +63,26 @@ class Layer:
 
 
 def parse_layers(specs: Sequence[str]) -> list[Layer]:
-    """The bands of `file` (all but alpha) and `file,band=n` entries, in order."""
+    """The bands of `file` (all but alpha) and `file,band=n` entries, n a number or a name, in order."""
     layers: list[Layer] = []
     for spec in specs:
-        path, picked, number = str(spec).rpartition(",band=")
-        if not picked:
-            path = str(spec)
+        path, which = picked(str(spec))
         with open_dataset(path, "MS") as dataset:
-            if picked:
-                if not number.isdigit() or not 1 <= int(number) <= dataset.count:
-                    raise InputError(f"{spec}: expected band=1..{dataset.count}, came band={number}")
-                layers.append(Layer(path, int(number)))
+            if which:
+                layers.append(Layer(path, _band(dataset, which, spec)))
             else:
                 alpha = alpha_band(dataset)
                 layers.extend(Layer(path, i) for i in dataset.indexes if i != alpha)
     return layers
+
+
+def _band(dataset: rasterio.DatasetReader, which: str, spec: str) -> int:
+    """The band (1-based) of a pick, by number, or by its description or colour."""
+    colors = [color.name for color in dataset.colorinterp]
+    try:
+        return 1 + sensors.find(which, list(zip((name or "" for name in dataset.descriptions), colors)))
+    except InputError as error:
+        raise InputError(f"{spec}: {error}") from None
 
 
 def open_dataset(path: str, role: str) -> rasterio.DatasetReader:
@@ -157,12 +162,11 @@ def grid_of(dataset: rasterio.DatasetReader) -> Grid:
 class Source(Windows):
     """A scene of files, whose windows come as pairs in float32, from any thread.
 
-    grid: PAN's; names, colors, scales, offsets, units, band_tags, imagery (tags of the domain IMAGERY: wavelengths),
-    ms_dtype, ms_nodata: of MS, for the result; physical: the
-    units of MS's pixels where these are no counts; gains: the MTF gains
-    that MS is recorded to be reduced with, beside a PAN that was reduced, too; notes: what a user should know; why: by
-    what the sensor was recognised, or "given". Raises InputError, MissingInput, GeometryError,
-    UnknownName.
+    grid: PAN's; pan_band: of its file (1-based); names, colors, scales, offsets, units, band_tags, imagery (tags of the
+    domain IMAGERY: wavelengths), ms_dtype, ms_nodata: of MS, for the result; physical: the units of MS's pixels where
+    these are no counts; gains: the MTF gains that MS is recorded to be reduced with, beside a PAN that was reduced,
+    too; notes: what a user should know; why: by what the sensor was recognised, or "given". Raises InputError,
+    MissingInput, GeometryError, UnknownName.
     """
 
     names: list[str]
@@ -171,8 +175,8 @@ class Source(Windows):
     gains: tuple[float, ...] | None
 
     def __init__(self, scene: Scene):
-        pan = scene.pan
-        self.pan_path, self.nodata = pan, scene.nodata
+        self.pan_path, which = picked(scene.pan)
+        self.nodata = scene.nodata
         self._local = threading.local()
         self._handles: list[Any] = []
         self._lock = threading.Lock()
@@ -181,10 +185,15 @@ class Source(Windows):
         self._idle = threading.Condition()
         with open_dataset(self.pan_path, "PAN") as dataset:
             count = dataset.count - (alpha_band(dataset) is not None)
-            if count != 1:
-                raise InputError(f"PAN file {pan} has {count} bands: expected one; are PAN and MS swapped?")
-            self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[0]
-            self._pan_units = Units(dataset.scales[:1], dataset.offsets[:1])
+            if count != 1 and not which:
+                raise InputError(
+                    f"PAN file {scene.pan} has {count} bands: expected one, or a pick of one ({scene.pan},band=1); are "
+                    "PAN and MS swapped?"
+                )
+            self.pan_band = _band(dataset, which, scene.pan) if which else 1
+            at = slice(self.pan_band - 1, self.pan_band)
+            self.grid, self.pan_dtype = grid_of(dataset), dataset.dtypes[self.pan_band - 1]
+            self._pan_units = Units(dataset.scales[at], dataset.offsets[at])
             _refuse_complex(self.pan_path, self.pan_dtype)
             self._reduced = PROTOCOL in dataset.tags()
             tags = _all_tags(dataset) | dict(scene.tags)
@@ -235,6 +244,16 @@ class Source(Windows):
     def paths(self) -> list[str]:
         """PAN's file and those of MS."""
         return list(dict.fromkeys([self.pan_path, *(layer.path for layer in self.layers)]))
+
+    def chosen(self, words: str | Sequence[str]) -> list[int]:
+        """The places of the MS bands that words mean: names, roles or numbers, a sequence or parted by commas; all
+        where there are none. Raises InputError."""
+        words = words.split(",") if isinstance(words, str) else words
+        bands = [(band.name, name) for band, name in zip(self.sensor.bands, self.names)]
+        places = [sensors.find(word.strip(), bands) for word in words if word.strip()]
+        if len(set(places)) < len(places):
+            raise InputError(f"bands {', '.join(words)}: expected every band once")
+        return places or list(range(len(bands)))
 
     @property
     def files(self) -> list[str]:
@@ -348,7 +367,7 @@ class Source(Windows):
         return self.ms_grid
 
     def _read_pan(self, part: Core) -> tuple[np.ndarray, np.ndarray | None]:
-        image, valid = self._read(self._open(self.pan_path, None), [1], part)
+        image, valid = self._read(self._open(self.pan_path, None), [self.pan_band], part)
         return (self._pan_units.physical(image) if self.physical else image), valid
 
     def _read_ms(self, part: Core) -> tuple[np.ndarray, np.ndarray | None]:

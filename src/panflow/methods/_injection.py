@@ -16,7 +16,13 @@ from panflow.ops.resample import REACH, ms_up
 from panflow.types import YX, Array, Pair
 
 FILTER = TAPS // 2  # radius of the MTF filters, PAN pixels
-UNFITTED: Any = None  # what `fit` will set
+
+
+class _Unfitted:
+    """A class, so that copies and pickles of it are the same."""
+
+
+UNFITTED: Any = _Unfitted  # what `fit` will set
 
 
 def interpolation_halo(ratio: YX) -> int:

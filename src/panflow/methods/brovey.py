@@ -1,47 +1,50 @@
-"""Brovey: bands scaled by the ratio of PAN to their mean [gillespie1987], PAN matched to that mean."""
+"""Brovey: bands scaled by the ratio of PAN to their weighted mean [gillespie1987], PAN matched to that mean."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, guarded
+from panflow.methods._injection import UNFITTED, combine, guarded, with_pan
 from panflow.methods._pixelwise import modulated
-from panflow.ops.moments import Moments, at_pan, total
+from panflow.methods._weights import Weighted, Weights
+from panflow.ops.moments import Moments, at_pan, mixed, total
 from panflow.ops.resample import ms_up
-from panflow.types import YX, Array, Pair, Sharpener
+from panflow.types import Array, Pair
 
 
 @dataclass(frozen=True)
-class Method(Sharpener):
-    """fused_b = E_b P' / I, I = mean of E over bands, P' = PAN with mean and standard deviation of I.
+class Method(Weighted):
+    """fused_b = E_b P' / I, I = sum w_b E_b, P' = PAN with mean and standard deviation of I.
 
-    Shapes [B, C, H, W], in counts. `guard` keeps E_b where I is near zero and limits the ratio to 10; None:
-    on, except for toolbox pairs, whose reference adds eps only.
+    Shapes [B, C, H, W], in counts. `weights` w: as `_weights.Weights` takes them. `guard` keeps E_b where I is near
+    zero and limits the ratio to 10; None: on, except for toolbox pairs, whose reference adds eps only.
     """
 
     family: ClassVar[str] = "component substitution"
-    summary: ClassVar[str] = "scales all bands by PAN over their mean"
+    summary: ClassVar[str] = "scales all bands by PAN over their weighted mean"
     citation: ClassVar[str] = "gillespie1987"
 
     guard: bool | None = None
     moments: Moments = UNFITTED  # of I and PAN
 
-    def halo(self, ratio: YX) -> int:
-        return 0
-
     def fit(self, scene: Iterable[Pair]) -> Self:
-        def planes(pair: Pair) -> Array:
-            xp = namespace(pair.pan)
-            if len(set(pair.phase)) > 1:
-                return xp.concat([xp.mean(ms_up(pair), axis=1, keepdims=True), pair.pan], axis=1)
-            mean = replace(pair, ms=xp.mean(pair.ms, axis=1, keepdims=True), phase=pair.phase[:1])
-            return xp.concat([ms_up(mean), pair.pan], axis=1)
+        weights = Weights(self.weights)
 
-        return replace(self, moments=total(scene, at_pan(planes))[0])
+        def planes(pair: Pair) -> Array:
+            share = weights.fixed(pair)
+            if share is None:
+                return with_pan(pair)
+            if len(set(pair.phase)) > 1:
+                return namespace(pair.pan).concat([combine(share, ms_up(pair)), pair.pan], axis=1)
+            return with_pan(replace(pair, ms=combine(share, pair.ms), phase=pair.phase[:1]))
+
+        coarse, fine = total(scene, weights.coarse, at_pan(planes))
+        share = weights.value(coarse)
+        moments = mixed(fine, share) if weights.chosen == "fit" else fine
+        return replace(self, share=share, chosen=weights.chosen, moments=moments)
 
     def __call__(self, pair: Pair) -> Array:
         m = self.moments
-        weights = namespace(pair.pan).full_like(pair.ms[:, :, 0, 0], 1 / pair.bands)
         (mean, pan_mean), (std, pan_std) = ((v[:, :1], v[:, 1:]) for v in (m.mean, m.std))
-        return modulated(pair, weights, (pan_mean, pan_std), (mean, std), guarded(self.guard, pair))
+        return modulated(pair, self.share, (pan_mean, pan_std), (mean, std), guarded(self.guard, pair))

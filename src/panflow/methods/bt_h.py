@@ -54,6 +54,10 @@ class Method(Sharpener):
         weights = solve(moments.second[:, :-1, :-1], moments.second[:, :-1, -1])
         return replace(self, haze=haze.value(moments.mean), weights=weights, moments=moments)
 
+    @property
+    def intensity(self) -> tuple[str, Array] | None:
+        return None if self.weights is UNFITTED else ("fit", self.weights)
+
     def __call__(self, pair: Pair) -> Array:
         xp, m = namespace(pair.pan), self.moments
         mean, std, _ = intensity_moments(m, self.weights)

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from panflow.arrays import namespace
-from panflow.methods._injection import UNFITTED, intensity_moments, interpolation_halo, safe, solve
+from panflow.methods._injection import UNFITTED, intensity_moments, interpolation_halo, safe, solve, with_pan
 from panflow.methods._pixelwise import added
+from panflow.methods._weights import coarse
 from panflow.ops.moments import Moments, at_ms, at_pan, bounding, total
-from panflow.ops.resample import atrous, ms_aligned, ms_up
 from panflow.types import YX, Array, Pair, Sharpener
 
 
@@ -31,16 +30,13 @@ class Method(Sharpener):
         return interpolation_halo(ratio) if self.weights is UNFITTED else 0
 
     def fit(self, scene: Iterable[Pair]) -> Self:
-        def coarse(pair: Pair) -> Array:
-            low = atrous(pair.pan, pair.ratio, pair.ratio, pair.common_phase, pair.ms_size)
-            return namespace(low).concat([ms_aligned(pair), low], axis=1)
-
-        def fine(pair: Pair) -> Array:
-            return namespace(pair.pan).concat([ms_up(pair), pair.pan], axis=1)
-
-        regression, moments = total(scene, at_ms(coarse), at_pan(fine))
+        regression, moments = total(scene, at_ms(coarse), at_pan(with_pan))
         weights = solve(regression.cov[:, :-1, :-1], regression.cov[:, :-1, -1])
         return replace(self, weights=weights, moments=moments)
+
+    @property
+    def intensity(self) -> tuple[str, Array] | None:
+        return None if self.weights is UNFITTED else ("fit", self.weights)
 
     def __call__(self, pair: Pair) -> Array:
         m = self.moments

@@ -31,7 +31,8 @@ class Agreement:
     variance that the mix leaves, what a curve over it explains; weights: of the mix, by band; finest: power in the
     finest octave of the MS grid, beside that of the next; repeated: of MS pixels that equal their neighbour in all
     bands; pan_at_limit, ms_at_limit: of pixels that lie at the highest value there is; misplaced: by how much a band
-    beyond the visible correlates better with visible bands than one of these does.
+    beyond the visible correlates better with visible bands than one of these does; injectability: of every band's
+    variance within cells, what PAN's explains.
     """
 
     detail: float = nan
@@ -43,6 +44,7 @@ class Agreement:
     pan_at_limit: float = 0.0
     ms_at_limit: float = 0.0
     misplaced: float = nan
+    injectability: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def agreement(windows: Sequence[Pair], *, each: Callable[..., Iterable] = map) -
         pan_at_limit,
         ms_at_limit,
         _misplaced(mix, np.array([band.wavelength for band in windows[0].sensor.bands])),
+        tuple(_fit(band, structure)[0] for band in mix.T),
     )
 
 

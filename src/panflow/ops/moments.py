@@ -65,6 +65,14 @@ def bounding(variance: Array, of_pan: Array) -> Array:
     return namespace(variance).maximum(variance, LEAST * of_pan)
 
 
+def mixed(moments: Moments, weights: Array) -> Moments:
+    """Of a weighted sum of the first planes, and of the last: [B, C] and C + 1 planes give 2."""
+    xp = namespace(weights)
+    zero, one = xp.zeros_like(weights), xp.ones_like(weights[:, :1])
+    mix = xp.stack([xp.concat([weights, 0 * one], axis=1), xp.concat([zero, one], axis=1)], axis=1)
+    return Moments(moments.count, (mix @ moments.mean[:, :, None])[:, :, 0], mix @ moments.comoment @ mix.mT)
+
+
 def measure(planes: Array, valid: Array | None = None) -> Moments:
     """Moments of planes [B, K, H, W] over the pixels where valid [B, 1, H, W] is true."""
     height, total = planes.shape[-2], None

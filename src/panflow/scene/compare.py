@@ -162,7 +162,7 @@ def pick(source: Source, count: int, side: int) -> list[tuple[Core, str]]:
     with open_dataset(source.pan_path, "PAN") as dataset:
         grid = grid_of(dataset)
         target = Grid(grid.transform * Affine.scale(width / shape[1], height / shape[0]), grid.crs, shape)
-        overview = _window.read(dataset, [1], grid, target)[0]
+        overview = _window.read(dataset, [source.pan_band], grid, target)[0]
     cores = [(y, y + side, x, x + side) for y, x in details(overview, source.size, side, height * width)]
     places = [core for core in cores if _valid_share(source.read(core, 0)) >= VALID]
     if not places:

@@ -185,7 +185,7 @@ def panels_of_files(
     source = Source(Scene.of(pan_path, ms_specs, sensor=sensor))
     source.close()
     color = last = _colors(source)
-    roles = dict.fromkeys(source.paths, "MS") | {str(pan_path): "PAN", str(fused_path): "fused"}
+    roles = dict.fromkeys(source.paths, "MS") | {source.pan_path: "PAN", str(fused_path): "fused"}
     with sparing(*roles), ExitStack() as stack:
         files = {path: stack.enter_context(open_dataset(path, role)) for path, role in roles.items()}
         base = files[str(fused_path)]
@@ -194,7 +194,7 @@ def panels_of_files(
             names = [base.descriptions[i - 1] or "" for i in bands]
             last = composite(sensors.fit_bands(sensors.load("generic"), len(bands), names).bands)
         layers = (
-            [Layer(str(pan_path), 1)],
+            [Layer(source.pan_path, source.pan_band)],
             [source.layers[i] for i in color],
             [Layer(str(fused_path), bands[i]) for i in last],
         )
@@ -203,7 +203,7 @@ def panels_of_files(
         scene = anchor
         if part is not None:
             corner = anchor.transform * Affine.translation(-part[2], -part[0])
-            scene = Grid(corner, anchor.crs, files[str(pan_path)].shape)
+            scene = Grid(corner, anchor.crs, files[source.pan_path].shape)
         grids = {path: _window.placed(file, anchor if file is base else scene) for path, file in files.items()}
 
         def view(column: str, box: Box, shape: tuple[int, int]) -> np.ndarray:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from panflow.ops.mtf import MTF
+
+LOW = 0.5  # injectability below which most of what a band gets is not its own
 
 
 @dataclass
@@ -19,7 +22,9 @@ class Report:
     "recorded" by `degrade`, or "unused" by the method; mtf_confidence: of the estimate, whether it was used or not;
     part: the PAN pixels that were asked for (top, bottom, left, right; None: all); verdict: "good", "doubtful" or
     "bad", reasons: why, in words, which are among the warnings too; bands:
-    their names; agreement: of PAN and MS, `ops.agreement.Agreement`."""
+    their names; agreement: of PAN and MS, `ops.agreement.Agreement`; weights: of the bands in the intensity that a
+    method takes for PAN, by what they are: "mean", "sensor", "fit" or "given" (weights_source); written: the bands of
+    the result, where it has not all."""
 
     output: str
     sensor: str
@@ -51,6 +56,9 @@ class Report:
     reasons: list[str] = field(default_factory=list)
     bands: list[str] = field(default_factory=list)
     agreement: dict[str, Any] = field(default_factory=dict)
+    weights: list[float] = field(default_factory=list)
+    weights_source: str = ""
+    written: list[str] = field(default_factory=list)
 
     @property
     def corrected_shift(self) -> tuple[float, float]:
@@ -80,6 +88,7 @@ class Report:
         rows = [
             ("output", self.output),
             ("verdict", self.verdict),
+            ("bands", ", ".join(self.written)),
             ("part", "rows {} to {}, columns {} to {}".format(*self.part) if self.part else ""),
             ("sensor", f"{self.sensor} ({self.sensor_reason})" if self.sensor_reason else self.sensor),
             ("ratio", f"{self.ratio[0]:.4g} x {self.ratio[1]:.4g}"),
@@ -88,6 +97,8 @@ class Report:
             ("bands fit PAN", f"R2 {fit}" if before == before else ""),
             ("band shifts", "; ".join(moved)),
             ("method", self.method),
+            ("injectability", _by_band(self.bands, self.agreement.get("injectability", ()), LOW)),
+            ("weights", f"{_by_band(self.bands, self.weights)} ({self.weights_source})" if self.weights else ""),
             ("evaluations", str(self.evaluations) if self.evaluations else ""),
             ("MTF gains", str(gains)),
             ("clipped pixels", f"{self.clipped_pixels:,}"),
@@ -95,6 +106,10 @@ class Report:
             ("time", f"{self.seconds:.2f} s, {self.mpix_per_second:.1f} MPix/s, peak memory {self.peak_mib:.0f} MiB"),
         ]
         return [(name, value) for name, value in rows if value]
+
+
+def _by_band(bands: Sequence[str], values: Sequence[float], low: float = -inf) -> str:
+    return ", ".join(f"{name} {v:.2f}{' (low)' if v < low else ''}" for name, v in zip(bands, values))
 
 
 def plain(value: Any) -> Any:

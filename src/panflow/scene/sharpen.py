@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from panflow import registry, zoo
+from panflow.arrays import to_numpy
 from panflow.errors import InputError, Untrusted
 from panflow.files.offsets import write_offsets
 from panflow.files.output import Output
@@ -172,6 +173,7 @@ def _sharpened(
         threadpool_limits(limits=1),
     ):
         source, part = ready.source, ready.part
+        chosen = source.chosen(profile.write)
         grid = source.grid.cut(part)
         region = source.extent if whole_fit or fit else part
         output.refuse(source.files)
@@ -188,7 +190,7 @@ def _sharpened(
         with Sink(
             output,
             grid,
-            source.bands,
+            len(chosen),
             replace(profile, dtype=kind.name),
             nodata=absent,
             mask=mask,
@@ -197,14 +199,14 @@ def _sharpened(
             aligned=part[0] % engine.BLOCK == part[2] % engine.BLOCK == 0,
         ) as sink:
             sink.describe(
-                source.names,
+                [source.names[k] or (source.sensor.bands[k].name if profile.write else "") for k in chosen],
                 record.of_inputs(scene, ready, name, options, hash_inputs),
-                colors=source.colors,
-                scales=source.scales,
-                offsets=source.offsets,
-                units=source.units,
-                band_tags=source.band_tags,
-                imagery=source.imagery,
+                colors=[source.colors[k] for k in chosen],
+                scales=[source.scales[k] for k in chosen],
+                offsets=[source.offsets[k] for k in chosen],
+                units=[source.units[k] for k in chosen],
+                band_tags=[source.band_tags[k] for k in chosen],
+                imagery=[source.imagery[k] for k in chosen],
             )
 
             if resume:
@@ -220,7 +222,7 @@ def _sharpened(
                     output.notes.append("what an earlier run has left is of other inputs or options: begun anew")
             elif output.kept(".tif").exists():
                 output.notes.append("this replaces what an interrupted run with --resume has left")
-            work = _Work(kind.name, absent, source.physical, sink.pack)
+            work = _Work(kind.name, absent, source.physical, chosen, sink.pack)
             field = ready.offset.field if ready.corrected else None
             blocks = cluster.each(client, scene, field, run, work) if client else run.each(work)
             for core, packed, valid, beyond in blocks:
@@ -268,6 +270,9 @@ def _sharpened(
                 reasons=list(judged.reasons),
                 bands=[band.name for band in source.sensor.bands],
                 agreement=asdict(ready.agreement),
+                weights=to_numpy(fitted.intensity[1])[0].tolist() if fitted.intensity else [],
+                written=[source.sensor.bands[k].name for k in chosen] if profile.write else [],
+                weights_source=fitted.intensity[0] if fitted.intensity else "",
             )
             sink.finish(record.of_result(report))
             if progress:
@@ -334,11 +339,12 @@ class _Work:
     kind: str
     absent: float | None
     units: Units | None
+    places: list[int]
     pack: Packing
 
     def __call__(self, core: Core, image: np.ndarray, valid: np.ndarray | None) -> Packed:
         image = self.units.counts(image) if self.units else image
-        result, beyond = counts(image, valid, np.dtype(self.kind), self.absent)
+        result, beyond = counts(image[self.places], valid, np.dtype(self.kind), self.absent)
         return core, self.pack(core, result), valid, beyond
 
 

@@ -1,8 +1,9 @@
 """The sensors: one TOML file each, read by `load`.
 
 A file holds the published band edges in nm (`nm`; centre and width follow), the MTF gain of each band at the
-Nyquist frequency of MS (`mtf`), PAN's, the bit depth, the source of the numbers, what its usual products of
-fewer bands hold (`products`) and by which marks its files are recognised (`marks`, regular expressions).
+Nyquist frequency of MS (`mtf`), PAN's, its spectral response (`response`, where it is published), the bit depth, the
+source of the numbers, what its usual products of fewer bands hold (`products`) and by which marks its files are
+recognised (`marks`, regular expressions).
 """
 
 from __future__ import annotations
@@ -64,8 +65,29 @@ def load(name: str) -> Sensor:
     """The sensor of a name; an unknown name is an UnknownName that tells the nearest."""
     facts = _facts(name)
     pan = _band("pan", **facts["pan"])
-    sensor = Sensor(name, facts["title"], (), float(facts["ratio"]), facts["bits"], pan, source=facts["source"])
+    response = tuple((float(nm), float(share)) for nm, share in facts.get("response", ()))
+    about = {"source": facts["source"], "response": response}
+    sensor = Sensor(name, facts["title"], (), float(facts["ratio"]), facts["bits"], pan, **about)
     return _with(sensor, tuple(_band(**band) for band in facts["bands"]))
+
+
+def role(word: str) -> str:
+    """A band's name as sensors have it, of one as files write it."""
+    word = re.sub(r"[-\s]+", "_", word.strip().lower())
+    word = re.sub(r".*_(?=b\d$)", "", word)  # Landsat's ..._SR_B2
+    return ALIASES.get(word, word)
+
+
+def find(word: str, bands: Sequence[Sequence[str]]) -> int:
+    """The place of the one band (0-based) that a word means, by its number from 1 or by one of its names. Raises
+    InputError."""
+    if word.isdigit() and 1 <= int(word) <= len(bands):
+        return int(word) - 1
+    meant = [k for k, names in enumerate(bands) if role(word) in [role(name) for name in names if name]]
+    if len(meant) != 1:
+        expected = ", ".join(next(filter(None, names), str(k)) for k, names in enumerate(bands, 1))
+        raise InputError(f"band {word!r}: expected one of {expected}, or its number from 1 to {len(bands)}")
+    return meant[0]
 
 
 def _named(sensor: Sensor, names: list[str] | None) -> list[Band] | None:
