@@ -63,6 +63,7 @@ COMMANDS = {
     "train": "train r.toml --out out/run -q --device cpu",
     "bench": "bench p.toml --out out/bench -q",
     "import": "import net.pth --network pnn --bands 4 --bits 11 --out out/m.safetensors",
+    "batch": "batch scenes.csv out -m exp -q --workers 1 --retry 0 -j 1",  # the journal; scenes are other processes
     "export": "export m.safetensors out/m.onnx --bands 4 --size 64",
 }
 QUICK = ("gtiff", "degrade", "train", "import")
@@ -79,6 +80,7 @@ def inputs(tmp_path_factory) -> Path:
     synthetic.write(synthetic.scene(64, sensors.load("ikonos"), seed=0), folder)
     (folder / "r.toml").write_text(RECIPE)
     (folder / "p.toml").write_text(PLAN)
+    (folder / "scenes.csv").write_text("id,pan,ms\na,pan.tif,ms.tif\n")
     parts = {"transform": {"name": "scale", "bits": 11}, "objective": {"name": "regression"}}
     save(build({"network": {"name": "pnn", "bands": 4}, **parts}), folder / "m.safetensors")
     torch.save(build({"network": {"name": "pnn", "bands": 4}, **parts}).network.state_dict(), folder / "net.pth")
@@ -129,7 +131,8 @@ def judged(name: str, code: int, err: str, layer: Failing, place: Path, before: 
     files = [path for path in (place / "out").rglob("*") if path.is_file()]
     if layer.once:  # else what is left could not be removed either
         assert not [path for path in files if ".part" in path.name], said
-    assert all(whole(path) for path in files if ".part" not in path.name and path.suffix != ".csv"), said
+    named = [path for path in files if ".part" not in path.name and not path.name.startswith(".")]  # what a user sees
+    assert all(whole(path) for path in named if path.suffix != ".csv"), said
 
 
 def numbers(total: int, name: str, kind: str) -> list[int]:
