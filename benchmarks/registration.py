@@ -1,6 +1,6 @@
 """Offsets of MS that are known, measured and corrected: errors in PAN pixels, and what the correction buys.
 
-    python benchmarks/registration.py [--size 768] [--methods bandwise gsa ...]
+    python benchmarks/registration.py [--size 768] [--methods bandwise gsa ...] [--fields NAME ...] [--register off ...]
 
 A drawn scene is seen by an MS whose offset against its georeferencing is a field: constant, affine, like terrain, or
 jitter along the track. Each is sharpened as georeferenced (off), with one offset (global) and with a field (auto).
@@ -67,14 +67,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=768)
     parser.add_argument("--methods", nargs="+", default=["bandwise", "gsa", "bt_h", "mtf_glp_hpm_r"])
+    parser.add_argument("--fields", nargs="+", default=list(FIELDS), choices=FIELDS, metavar="FIELD")
+    parser.add_argument("--register", nargs="+", default=["off", "global", "auto"])
     options = parser.parse_args()
     print("| field | register | median, 95 % of the errors | s |" + "".join(f" {m} |" for m in options.methods))
     print("|" + " --- |" * (4 + len(options.methods)))
-    for name, field in FIELDS.items():
+    for name in options.fields:
+        field = FIELDS[name]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
             drawn, offset, places = pair(options.size, field, path)
-            for how in ("off", "global", "auto"):
+            for how in options.register:
                 started = time.perf_counter()
                 with opened(
                     Scene.of(path / "pan.tif", path / "ms.tif", sensor="ikonos", register=how, mtf="sensor")

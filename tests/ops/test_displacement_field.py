@@ -8,7 +8,7 @@ import pytest
 from panflow import sensors
 from panflow.data import synthetic
 from panflow.ops import kernels
-from panflow.ops.displacement_field import DisplacementField, _resampled, fitted, lattice, of_polynomial, straightened
+from panflow.ops.displacement_field import DisplacementField, _resampled, fitted, lattice, polynomial, straightened
 from panflow.ops.register import register
 from panflow.ops.resample import lowpass
 from panflow.ops.window import ms_window, partition, window
@@ -32,17 +32,32 @@ def displaced(field):
     return replace(pair, ms=np.stack(bands, 1)), (dy, dx)
 
 
+HILLS = np.random.default_rng(3).uniform((0, 0, -2, -2), (1, 1, 2, 2), (6, 4))
+
+
+def terrain(y, x):
+    bumps = [np.exp(-((y - a) ** 2 + (x - b) ** 2) / 0.05) * np.array([c, d])[:, None, None] for a, b, c, d in HILLS]
+    return sum(bumps)
+
+
 FIELDS = {
     "constant": lambda y, x: (0 * y + 1.3, 0 * x - 0.7),
     "affine": lambda y, x: (1.5 * x - 0.5, 2.0 * y + 0.5 * x),
     "bent": lambda y, x: (1.5 * np.sin(np.pi * x), 0.8 * (2 * y - 1) ** 2),
+    "like terrain": terrain,
+    "jitter": lambda y, x: (0.6 * np.sin(6 * np.pi * y), 0.8 * np.cos(6 * np.pi * y) + 0 * x),
 }
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_fields_are_measured_and_taken_out(name):
     pair, (dy, dx) = displaced(FIELDS[name])
-    found = register([window(pair, *core, 0) for core in partition(pair.size, 320)], size=pair.size)
+    cores = partition(pair.size, 320)
+    found = register(
+        [window(pair, *core, 0) for core in cores],
+        size=pair.size,
+        denser=lambda function: [function(window(pair, *core, 24)) for core in cores],
+    )
     assert found.confident and (found.field is None) == (name == "constant")
     rows, columns = (p + np.arange(n) * r for p, n, r in zip(pair.phase[0], pair.ms_size, pair.ratio))
     there = np.array(found.shift)[:, None, None] * np.ones((2, 1, 1))
@@ -89,7 +104,5 @@ def test_polynomials_are_met_despite_a_few_strays():
     offsets = np.stack([0.002 * places[:, 0] - 0.3, 0.001 * places[:, 1]], 1)
     strayed = offsets.copy()
     strayed[:4] += 3
-    nodes, *grid = of_polynomial(1, fitted(1, places, strayed, np.ones(40), (500, 500)), (500, 500))
-    field = DisplacementField(nodes[None], *grid)
-    there = np.array([field.at(*place[:, None])[:, 0, 0] for place in places])
+    there = polynomial(1, places, (500, 500)) @ fitted(1, places, strayed, np.ones(40), (500, 500))
     assert np.abs(there - offsets).max() < 0.1

@@ -98,16 +98,6 @@ def fitted(order: int, places: np.ndarray, offsets: np.ndarray, weights: np.ndar
     return solution
 
 
-def of_polynomial(order: int, solution: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, YX, YX]:
-    """The same [2, nodes, nodes] on a lattice over PAN, with origin and step."""
-    nodes = 33
-    origin, step = lattice(size, (nodes, nodes))
-    rows, columns = (o + s * np.arange(nodes) for o, s in zip(origin, step))
-    places = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
-    values = polynomial(order, places, size) @ solution
-    return values.T.reshape(2, nodes, nodes), origin, step
-
-
 def straightened(ms: Read, field: DisplacementField, ratio: YX, phase: YX, ms_size: tuple[int, int]) -> Read:
     """MS as `ms` reads it, resampled to where the offset of its phase holds everywhere.
 

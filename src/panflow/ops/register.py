@@ -9,17 +9,19 @@ other, they are brought together first. All in NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from panflow.arrays import to_numpy
 from panflow.ops import kernels
 from panflow.ops.displacement import displacements
-from panflow.ops.displacement_field import DisplacementField, fitted, of_polynomial, parted, polynomial
+from panflow.ops.displacement_field import DisplacementField, fitted, lattice, parted, polynomial
+from panflow.ops.gridded_offsets import FOLDS, Cells, Equations, Offsets, gridded, lattices
 from panflow.ops.resample import interpolate, lowpass
 from panflow.types import YX, Pair
 
@@ -34,11 +36,13 @@ SPARSE = 2  # the search on whole pixels looks at every second MS pixel
 MINIMUM = 256  # MS pixels that a window must offer
 PARTS = 8  # windows that can tell whether they agree: fewer are cut into quarters, whose sides are at least
 SMALLEST = 24  # MS pixels long
-ORDERS = 1, 2, 3, 4  # of polynomials that an offset may follow over a scene
+ORDERS = 1, 2  # of polynomials that an offset may follow over a scene
 LOCAL = 24  # windows that are wanted to fit one, with sides of at least
 NARROWEST = 16  # MS pixels
+SPACING, NODES = 4, 257  # MS pixels between nodes of a field, unless these were more
 STILL = 0.1  # PAN pixels: where windows scatter by less around one offset, no field is looked for
-PAYS = 0.03  # of what the bands leave unexplained of PAN, in windows held out, that a field must explain
+PAYS = 0.03  # of what the bands leave unexplained of PAN, in windows held out, that a field must explain,
+PAYS_ASKED = 0.01  # or where it was asked for
 DOUBT = 0.5  # that windows agree by chance, each that more agrees halves it
 PATCH = 20  # MS pixels of structure that count as one independent observation
 
@@ -89,7 +93,7 @@ class Registration:
 class _Window:
     """A pair prepared for comparison: structure of MS [n, C] and of PAN at any offset [n], valid pixels only."""
 
-    def __init__(self, pair: Pair, search: float):
+    def __init__(self, pair: Pair, search: float, margin: int = MARGIN):
         pan = to_numpy(pair.pan)[0, 0].astype(np.float64)
         ms = to_numpy(pair.ms)[0].astype(np.float64)
         size, ratio = pair.ms_size, pair.ratio
@@ -100,7 +104,7 @@ class _Window:
         valid &= inside[0][:, None] & inside[1][None, :]
         rows, columns = (np.clip(np.round(x).astype(int), 0, n - 1) for x, n in zip(position, pan.shape))
         valid &= pan_valid[np.ix_(rows, columns)]
-        margin = MARGIN if min(size) > 8 * MARGIN else 2
+        margin = margin if min(size) > 8 * MARGIN else 2
         seen = _local_mean(valid, [2 * margin + 1] * 2) > 0.999  # nodata's fill enters no comparison
         seen[:margin], seen[-margin:], seen[:, :margin], seen[:, -margin:] = False, False, False, False
         self.usable = int(seen.sum()) >= MINIMUM
@@ -147,6 +151,22 @@ class _Window:
                     part.use(self._compared)
                     result.append(part)
         return result or [self]
+
+    def gathered(self, moves: Sequence[YX]) -> _Window:
+        """Itself, its bands brought together where there are moves."""
+        if self.usable and len(moves):
+            self.gather(np.array(moves))
+        return self
+
+    def cells(self, offsets: Offsets, bands: Sequence[int] | None = None) -> Cells:
+        """What registration by place wants of the window, of some bands, where MS lies by offsets."""
+        rows, columns = (x + o for x, o in zip(self.position, self._origin))
+        moved = offsets(rows, columns)
+        y, x = self.position[0][:, None] + moved[0], self.position[1] + moved[1]
+        slopes = [np.gradient(self.pan_structure, axis=axis) for axis in (0, 1)]
+        pan = _sampled_at(np.stack([*slopes, self.pan_structure]), y, x)
+        images = self._compared if bands is None else self._compared[list(bands)]
+        return Cells.of(np.concatenate([images, pan]), self.seen, rows, columns)
 
     def gather(self, moves: np.ndarray) -> None:
         """Bring bands together that are displaced by `moves` [C, 2] PAN pixels."""
@@ -223,21 +243,23 @@ def register(
     per_band: bool = True,
     search: float = SEARCH,
     size: tuple[int, int] | None = None,
+    denser: Callable[[Callable[[Pair], Any]], list] | None = None,
     local: bool = False,
     each: Callable[..., Iterable] = map,
 ) -> Registration:
     """The offset of MS against PAN, from windows of a scene (one pair, batch 1, for a whole image).
 
     search: PAN pixels in every direction; beyond NEAR they are searched only where no offset nearby is sure. size: of
-    the scene's PAN, over which the offset may vary; None: it is one. local: that it varies is looked for however little
-    windows scatter, and taken where it explains more at all. each: what maps a function over the windows, in
-    order: `map`, or that of a pool of threads.
+    the scene's PAN, over which the offset may vary; None: it is one. denser: gives what a function makes of more
+    windows, which cover the scene as far as that is affordable. local: that it varies is looked for however little
+    windows scatter, and taken for less. each: what maps a function over the windows, in order:
+    `map`, or that of a pool of threads.
     """
     windows = list(windows)
-    result = _searched(windows, min(NEAR, search), per_band, size, local, each)
+    result = _searched(windows, min(NEAR, search), per_band, size, denser, local, each)
     if result.confident or search <= NEAR:
         return result
-    wide = _searched(windows, search, per_band, size, local, each)
+    wide = _searched(windows, search, per_band, size, denser, local, each)
     return wide if wide.confident else result
 
 
@@ -246,6 +268,7 @@ def _searched(
     search: float,
     per_band: bool,
     size: tuple[int, int] | None,
+    denser: Callable[[Callable], list] | None,
     local: bool,
     each: Callable[..., Iterable],
 ) -> Registration:
@@ -264,7 +287,7 @@ def _searched(
         result = _gathered(prepared, best, result, search, each)
     if size is None or not (local or result.scatter >= STILL):
         return result
-    return _locally(prepared, result, size, 0.0 if local else PAYS, each)
+    return _locally(prepared, result, size, denser, PAYS_ASKED if local else PAYS, each)
 
 
 def _gathered(
@@ -342,24 +365,63 @@ def _cut(windows: list[_Window], count: int, smallest: int) -> list[_Window]:
 
 
 def _locally(
-    windows: list[_Window], result: Registration, size: tuple[int, int], pays: float, each: Callable
+    windows: list[_Window],
+    result: Registration,
+    size: tuple[int, int],
+    denser: Callable[[Callable], list] | None,
+    pays: float,
+    each: Callable,
 ) -> Registration:
-    """The same, with a field where that explains windows which it was not fitted to better than one offset does.
+    """The same, with a field where that explains neighbourhoods which it was not fitted to better than one offset does:
+    a polynomial, and beyond that the nodes of lattices, each if it explains the share `pays` of what is left."""
+    offsets, varies = _polynomial(_cut(windows, LOCAL, NARROWEST), np.array(result.shift), size, pays, each)
+    origin, step = lattice(size, (2, 2))
+    reach = float(np.abs(offsets(*(np.array([o, o + s]) for o, s in zip(origin, step)))).max()) + 1
+    dense = denser(lambda pair: _Window(pair, reach, 2).gathered(result.band_shifts)) if denser else []
+    seen = [w for w in dense if w.usable] or windows
 
-    Windows are left out one by one; a polynomial has to explain the share `pays` of what one of a lower order, at first
-    the common offset, leaves unexplained of PAN there.
+    def cells(there: Offsets, bands: Sequence[int] | None = None) -> Cells:
+        return Cells.joined(list(each(lambda w: w.cells(there, bands), seen)))
+
+    ratio, bands = windows[0].ratio, len(windows[0].images)
+    offsets, equations = _gridded(cells, offsets, size, ratio, pays)
+    if not (varies or equations):
+        return result
+    equations = equations or cells(offsets).equations(lattices(size, ratio)["grid"].side)
+    beyond, groups = replace(result, shift=(0.0, 0.0)).totals(bands)
+    origin, step = lattice(size, (_nodes(size[0], ratio[0]), _nodes(size[1], ratio[1])))
+    nodes = offsets(*(o + s * np.arange(_nodes(n, r)) for o, s, n, r in zip(origin, step, size, ratio)))
+    return replace(_judged(result, equations, bands), field=None).varying(
+        nodes + beyond[..., :1, :1], groups, origin, step
+    )
+
+
+def _nodes(length: int, ratio: float) -> int:
+    """Nodes of an axis of a field that is kept."""
+    return int(np.clip(np.ceil(length / ratio / SPACING) + 1, 2, NODES))
+
+
+def _polynomial(
+    windows: list[_Window], start: np.ndarray, size: tuple[int, int], pays: float, each: Callable
+) -> tuple[Offsets, bool]:
+    """The polynomial that offsets of windows follow, refined from a start, and whether it is more than that.
+
+    Windows are left out one by one; it has to explain the share `pays` of what one of a lower order leaves unexplained
+    of PAN there.
     """
-    windows = _cut(windows, LOCAL, NARROWEST)
-    start = np.array(result.shift)
+
+    def still(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(start[:, None, None], (2, len(rows), len(columns)))
+
     refined = list(each(lambda w: w.refine(start), windows))
     kept = [(w, offset) for w, offset in zip(windows, refined) if offset is not None]
     if not kept:
-        return result
+        return still, False
     windows, offsets = [w for w, _ in kept], np.array([offset for _, offset in kept])
     places, every = np.stack([w.place for w in windows]), np.arange(len(windows))
     weights = np.array([w.beyond_chance(w.r2(w.pan(o))) ** 2 for w, o in kept])
     if weights.sum() <= 0:
-        return result
+        return still, False
 
     def unexplained(order: int) -> float:
         """Of PAN, in windows that the polynomial was not fitted to."""
@@ -379,20 +441,48 @@ def _locally(
         if further < (1 - pays) * left:
             best, left = order, further
     if not best:
-        return result
+        return still, False
     solution = fitted(best, places, offsets, weights, size)
-    apart = np.abs(polynomial(best, places, size) @ solution - offsets).max(axis=1)
-    agree = float((apart < AGREE) @ weights / weights.sum()) * (1 - DOUBT ** int((apart < AGREE).sum() / (best + 1)))
-    fits = [w.r2(w.pan(o)) for w, o in zip(windows, polynomial(best, places, size) @ solution)]
-    common = float(np.average([w.beyond_chance(fit) for w, fit in zip(windows, fits)], weights=weights))
-    nodes, *lattice = of_polynomial(best, solution, size)
-    bands = windows[0].images.shape[0]
-    beyond, groups = replace(result, shift=(0.0, 0.0)).totals(bands)
+
+    def bent(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        there = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+        return (polynomial(best, there, size) @ solution).T.reshape(2, len(rows), len(columns))
+
+    return bent, True
+
+
+def _gridded(
+    cells: Callable[[Offsets], Cells], offsets: Offsets, size: tuple[int, int], ratio: YX, pays: float
+) -> tuple[Offsets, Equations | None]:
+    """Offsets with those of the lattices that pay, the best first, and the equations around them; None where none."""
+    equations, waiting = None, lattices(size, ratio)
+    while waiting:
+        fits = {name: gridded(cells, offsets, lattice) for name, lattice in waiting.items()}
+        paying = {name: fit for name, fit in fits.items() if fit and fit.left < 1 - pays}
+        if not paying:
+            break
+        name = min(paying, key=lambda name: paying[name].left)
+        offsets, equations = paying[name].offsets, paying[name].equations
+        del waiting[name]
+    return offsets, equations
+
+
+def _judged(result: Registration, equations: Equations, bands: int) -> Registration:
+    """The same with confidence, scatter and r2 as neighbourhoods see a field that `equations` lie around."""
+    r2 = 1 - equations.energy / np.maximum(equations.total, 1e-300)
+    chance = np.minimum(0.99, (bands + 2) * PATCH / np.maximum(equations.freedom, 1))
+    common = np.clip((r2 - chance) / (1 - chance), 0, 1)
+    weights = common**2 * equations.clearness
+    if weights.sum() <= 0:
+        return replace(result, confidence=0.0)
+    apart = np.abs(equations.best).max(axis=1)
+    close = apart < AGREE
+    agree = float(close @ weights / weights.sum()) * (1 - DOUBT ** int(close.sum() / FOLDS))
     return replace(
-        result.varying(nodes + beyond[..., :1, :1], groups, *lattice),
-        confidence=agree * min(1.0, common / 0.6),
-        r2_after=float(np.average(fits, weights=weights)),
-        windows=len(windows),
+        result,
+        confidence=agree * min(1.0, float(np.average(common, weights=weights)) / 0.6),
+        r2_after=float(np.average(r2, weights=weights)),
+        windows=len(r2),
         scatter=float(_weighted_median(apart[:, None], weights)[0]),
     )
 
@@ -427,6 +517,18 @@ def _sampled(image: np.ndarray, position: np.ndarray, axis: int, reach: int = 2)
         for k in range(1 - reach, reach + 1)
     )
     return sum(parts)
+
+
+def _sampled_at(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Images [k, H, W] at places [h, w] by cubic convolution; ends are replicated."""
+    top, left = np.floor(y).astype(int), np.floor(x).astype(int)
+    across = [(np.clip(left + k, 0, images.shape[2] - 1), kernels.cubic(left + k - x)) for k in range(-1, 3)]
+    result = np.zeros((len(images), *y.shape))
+    for k in range(-1, 3):
+        row, down = np.clip(top + k, 0, images.shape[1] - 1), kernels.cubic(top + k - y)
+        for column, weight in across:
+            result += images[:, row, column] * (down * weight)
+    return result
 
 
 def _basis(bands: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from panflow.types import YX, Pair
 
 WINDOWS = 8, 16  # at least, for scenes that have them, and at most: one for every million MS pixels
 SIDE = 128  # MS pixels
+DENSE = 64
 Core = tuple[int, int, int, int]  # top, bottom, left, right in PAN pixels
 
 
@@ -112,6 +113,11 @@ def spread(cores: list[Core], count: int) -> list[Core]:
     rng = np.random.default_rng(0)
     edges = np.linspace(0, len(cores), count + 1)
     return [cores[int(low + (high - low) * rng.random())] for low, high in pairwise(edges)]
+
+
+def dense(size: tuple[int, int], ratio: YX) -> list[Core]:
+    """Cores of that size that offsets are measured in which vary: all, or as many as are affordable."""
+    return spread(partition(size, round(SIDE * max(ratio))), DENSE)
 
 
 def windows(size: tuple[int, int], ms_size: tuple[int, int], ratio: YX) -> list[Core]:

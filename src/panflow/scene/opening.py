@@ -19,8 +19,8 @@ from panflow.ops import mtf
 from panflow.ops.agreement import Agreement, agreement
 from panflow.ops.cores import available
 from panflow.ops.mtf import MTF
-from panflow.ops.register import SEARCH, Registration, register
-from panflow.ops.window import Core, windows
+from panflow.ops.register import MARGIN, SEARCH, Registration, register
+from panflow.ops.window import Core, dense, windows
 from panflow.pairs import Windows
 from panflow.scene.blocks import overlapped
 from panflow.scene.fit import Fit
@@ -181,7 +181,7 @@ class _Sample:
     """Windows spread over regions of scenes, read by several threads when they are first asked for."""
 
     def __init__(self, regions: Sequence[tuple[Windows, Core]], jobs: int | None):
-        self.jobs = jobs or available()
+        self.jobs, self.regions = jobs or available(), regions
         alone = len(regions) == 1 and not regions[0][0].toolbox
         self.size = regions[0][0].size if alone else None  # over which an offset may vary; over several it is one
         self.places: list[tuple[Windows, Core]] = []
@@ -190,6 +190,14 @@ class _Sample:
             ms_size = yx(min(n, ceil(s / r)) for n, s, r in zip(source.ms_size, size, source.ratio))
             for first, end, west, east in windows(size, ms_size, source.ratio):
                 self.places.append((source, (top + first, top + end, left + west, left + east)))
+
+    def denser(self, function: Callable[[Pair], Any]) -> list:
+        """A function of windows with what surrounds them, as many as are affordable, of a single scene."""
+        source, (top, bottom, left, right) = self.regions[0]
+        cores = dense((bottom - top, right - left), source.ratio)
+        places = [(top + a, top + b, left + c, left + d) for a, b, c, d in cores]
+        halo = ceil(MARGIN * max(source.ratio))
+        return list(self.each(lambda place: function(source.read(place, halo)), places))
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -225,8 +233,8 @@ def _registered(how: str | YX, sample: _Sample) -> tuple[Registration, bool, lis
     word = _word(how)
     if word not in MEASURED and how != "off":
         return given(how), True, []
-    size = sample.size if word in ("auto", "local") else None
-    offset = register(sample.pairs, search=_reach(how), size=size, local=word == "local", each=sample.each)
+    size, local = sample.size if word in ("auto", "local") else None, word == "local"
+    offset = register(sample.pairs, search=_reach(how), size=size, denser=sample.denser, local=local, each=sample.each)
     large = max(map(abs, offset.shift)) > 0.5
     if how != "off" and offset.confident:
         one = word == "local" and not offset.field
