@@ -182,3 +182,26 @@ def test_qgis_lists_degrades_and_assesses(qgis, files, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["results"]["sam"] < 1e-3
     assert (tmp_path / "table.csv").read_text().startswith("index,value")
+
+
+@pytest.mark.slow
+def test_qgis_sharpens_a_scene_by_its_folder_or_its_item(qgis, files, tmp_path):
+    folder = tmp_path / "a scene"
+    folder.mkdir()
+    for stem in ("pan", "ms"):
+        shutil.copy(files[stem], folder)
+    run = "--json", "run", "panflow:sharpenscene", "--", "METHOD=gsa", f"OUTPUT={tmp_path / 'out.tif'}"
+    done = qgis(*run, f"SCENE={folder}", f"EXTRA=--save-fit '{tmp_path / 'the fit.json'}'")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["results"]["OUTPUT"] == str(tmp_path / "out.tif")
+    assert (tmp_path / "the fit.json").exists()  # a name with a blank is one word
+    names = {"pan": ["pan"], "ms": ["blue", "green", "red", "nir"]}
+    assets = {
+        stem: {"href": f"{stem}.tif", "bands": [{"eo:common_name": band} for band in bands]}
+        for stem, bands in names.items()
+    }
+    item = {"type": "Feature", "stac_version": "1.1.0", "id": "x", "properties": {}, "assets": assets}
+    (folder / "item.json").write_text(json.dumps(item))
+    assert qgis(*run, f"ITEM={folder / 'item.json'}").returncode == 0
+    both = qgis(*run, f"SCENE={folder}", f"ITEM={folder / 'item.json'}")
+    assert both.returncode == 1 and "not both" in both.stderr

@@ -3,11 +3,14 @@
 
 import json
 import os
+import shlex
 
 from qgis.core import (
+    QgsMultiBandColorRenderer,
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingException,
+    QgsProcessingLayerPostProcessorInterface,
     QgsProcessingOutputNumber,
     QgsProcessingOutputRasterLayer,
     QgsProcessingParameterBoolean,
@@ -22,6 +25,7 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsProject,
+    QgsRaster,
     QgsRasterLayer,
 )
 from qgis.PyQt.QtGui import QIcon
@@ -76,7 +80,7 @@ class Algorithm(QgsProcessingAlgorithm):
         try:
             path = self.panflow.executable()
             words = [self.COMMAND, *self.words(parameters, context), "--json"]
-            feedback.pushCommandInfo(" ".join([path, *words]))
+            feedback.pushCommandInfo(shlex.join([path, *words]))
             printed = runner.run(
                 path,
                 words,
@@ -194,8 +198,22 @@ class Algorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(self.invalidRasterError(parameters, name))
         return source(layer)
 
+    def one_of(self, parameters, names, expected, context):
+        given = [path for name in names if (path := self.parameterAsFile(parameters, name, context))]
+        if len(given) != 1:
+            raise QgsProcessingException(f"expected {expected}" + (", not both" if given else ""))
+        return given[0]
+
     def optional_file(self, parameters, name, context):
         return self.file(parameters, name, context) if parameters.get(name) else None
+
+
+def words_of(text):
+    """The words of a command line."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise QgsProcessingException(f"the further options cannot be read ({error}): {text}") from None
 
 
 REAL = QgsProcessingParameterNumber.Double
@@ -226,6 +244,22 @@ def pixel(layer):
     return layer.rasterUnitsPerPixelX()
 
 
+class NaturalColour(QgsProcessingLayerPostProcessorInterface):
+    """Shows red, green and blue where the file says which bands these are: QGIS takes the first three."""
+
+    def postProcessLayer(self, layer, context, feedback):
+        provider = layer.dataProvider()
+        bands = {provider.colorInterpretation(i): i for i in range(1, layer.bandCount() + 1)}
+        shown = [bands.get(color) for color in (QgsRaster.RedBand, QgsRaster.GreenBand, QgsRaster.BlueBand)]
+        if None not in shown:
+            layer.setRenderer(QgsMultiBandColorRenderer(provider, *shown))
+            layer.setDefaultContrastEnhancement()
+            layer.triggerRepaint()
+
+
+NATURAL = NaturalColour()  # QGIS does not keep what it is given
+
+
 class Sharpen(Algorithm):
     NAME, TITLE, COMMAND = "sharpen", "Pansharpen", "sharpen"
 
@@ -238,7 +272,7 @@ class Sharpen(Algorithm):
         self.add_scene()
         self.add(
             QgsProcessingParameterString("EXTRA", "Further options of panflow sharpen", "", optional=True),
-            "As on the command line: --detail ms --max-memory 2GiB",
+            "As on the command line, names with blanks in quotes: --detail ms --dem 'my heights.tif'",
             advanced=True,
         )
         self.addParameter(
@@ -263,12 +297,15 @@ class Sharpen(Algorithm):
             "--overwrite",  # QGIS has asked already
             *self.method_words(parameters, context),
             *self.scene_words(parameters, context),
-            *self.parameterAsString(parameters, "EXTRA", context).split(),
+            *words_of(self.parameterAsString(parameters, "EXTRA", context)),
             *([f"--quicklook={picture}"] if picture else []),
         ]
 
     def results(self, parameters, context, feedback, printed):
         report = json.loads(printed)
+        if context.willLoadLayerOnCompletion(report["output"]):
+            context.layerToLoadOnCompletionDetails(report["output"]).setPostProcessor(NATURAL)
+        feedback.pushInfo(f"verdict: {report['verdict']}")
         for note in report["warnings"]:
             feedback.pushInfo(f"note: {note}")
         y, x = report["shift_pixels"]
@@ -288,13 +325,19 @@ class SharpenScene(Sharpen):
 
     def initAlgorithm(self, configuration=None):
         self.add(
-            QgsProcessingParameterFile("SCENE", "Folder of the scene", QgsProcessingParameterFile.Folder),
-            "As delivered: Landsat, Airbus (DIMAP), Maxar, Gaofen.",
+            QgsProcessingParameterFile(
+                "SCENE", "Folder of the scene", QgsProcessingParameterFile.Folder, optional=True
+            ),
+            "As delivered: Landsat, Airbus (DIMAP), Maxar, Gaofen, CBERS; or with pan.tif and ms.tif.",
+        )
+        self.add(
+            QgsProcessingParameterFile("ITEM", "or its metadata file, or a STAC Item", optional=True),
+            "As *_MTL.txt, DIM_*.XML, *.TIL, item.json.",
         )
         self.add_rest()
 
     def inputs(self, parameters, context):
-        return [self.parameterAsFile(parameters, "SCENE", context)]
+        return [self.one_of(parameters, ("SCENE", "ITEM"), "the folder of a scene, or its metadata file", context)]
 
 
 class Assess(Algorithm):
@@ -418,8 +461,8 @@ class Batch(Algorithm):
             "Scenes are looked for in it, as delivered, or as pan.tif and ms.tif.",
         )
         self.add(
-            QgsProcessingParameterFile("MANIFEST", "or manifest", fileFilter="(*.csv *.jsonl)", optional=True),
-            "A table with the columns id, pan, ms and any option of panflow sharpen.",
+            QgsProcessingParameterFile("MANIFEST", "or manifest", fileFilter="(*.csv *.jsonl *.json)", optional=True),
+            "A table with the columns id, pan, ms and any option of panflow sharpen; or a STAC catalog or ItemCollection.",
         )
         self.add_method()
         self.add_scene()
@@ -429,13 +472,11 @@ class Batch(Algorithm):
         self.addOutput(QgsProcessingOutputNumber("FAILED", "Scenes that failed"))
 
     def words(self, parameters, context):
-        sources = [self.parameterAsFile(parameters, name, context) for name in ("ARCHIVE", "MANIFEST")]
-        if bool(sources[0]) == bool(sources[1]):
-            raise QgsProcessingException("expected a folder of scenes, or a manifest")
+        archive = self.one_of(parameters, ("ARCHIVE", "MANIFEST"), "a folder of scenes, or a manifest", context)
         folder = self.parameterAsString(parameters, "FOLDER", context)
         again = ["--overwrite"] if self.parameterAsBool(parameters, "OVERWRITE", context) else []
         words = [*self.method_words(parameters, context), *self.scene_words(parameters, context)]
-        return [sources[0] or sources[1], folder, *again, *words]
+        return [archive, folder, *again, *words]
 
     def results(self, parameters, context, feedback, printed):
         ended = [json.loads(line) for line in printed.splitlines()]

@@ -12,7 +12,7 @@ TEXTS = {
     ),
     "sharpenscene": (
         "Sharpens a scene from the folder in which it was delivered: PAN, MS bands and sensor are read from its "
-        "metadata (Landsat, Airbus DIMAP, Maxar, Gaofen).",
+        "metadata (Landsat, Airbus DIMAP, Maxar, Gaofen, CBERS), or by a STAC Item.",
     ),
     "assess": (
         "Judges a sharpened layer of any tool: by PAN and MS without a reference, or by the truth where there is one.",
