@@ -3,9 +3,9 @@
     python benchmarks/light.py [--size 2048] [--bands 4 8] [--folder DIR]
 
 Makes two fresh environments with pip from this repository, the base and `[torch]` (those that are in the folder already
-are taken as they are), and sharpens drawn scenes by the default with each runtime in the one that has it, in rounds. CPU
-seconds and peak memory are the command's by the kernel's count, the ratio is the median over the rounds, the difference is
-that of the results in counts as root mean square and largest. Prints Markdown tables.
+are taken as they are), and sharpens drawn scenes by the default with each runtime in the one that has it, in rounds.
+CPU seconds and peak memory are the command's by the kernel's count, the ratio is the median over the rounds, the
+difference is that of the results in counts as root mean square and largest. Prints Markdown tables.
 """
 
 import argparse

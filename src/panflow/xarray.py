@@ -357,13 +357,27 @@ def _grid(image: xarray.DataArray) -> Grid:
     with suppress(CRSError):
         crs = CRS.from_user_input(about.get("crs_wkt") or about.get("spatial_ref") or None)
     y, x = image.dims[-2:]
-    transform = Affine.identity()
-    if y in image.coords and x in image.coords and min(image.shape[-2:]) > 1:
+    size = image.shape[-2], image.shape[-1]
+    kept = None
+    if "GeoTransform" in about:
+        kept = Affine.from_gdal(*(float(v) for v in str(about["GeoTransform"]).split()))
+    transform = kept or Affine.identity()
+    if y in image.coords and x in image.coords and min(size) > 1:
         (top, down), (left, right) = (_regular(image.coords[dim]) for dim in (y, x))
         transform = Affine(right, 0, left - right / 2, 0, down, top - down / 2)
-    elif "GeoTransform" in about:
-        transform = Affine.from_gdal(*(float(v) for v in str(about["GeoTransform"]).split()))
-    return Grid(transform, crs, (image.shape[-2], image.shape[-1]))
+        transform = (kept and _exact(transform, kept, size)) or transform
+    return Grid(transform, crs, size)
+
+
+def _exact(rounded: Affine, kept: Affine, size: tuple[int, int]) -> Affine | None:
+    """The transform of a file, moved by whole pixels to where coordinates say an image begins, which were rounded when
+    they were made of it; None where they say otherwise."""
+    between = ~kept * rounded
+    row, column = round(between.f), round(between.c)
+    ends = (between * corner for corner in ((0, 0), (size[1], size[0])))
+    wanted = (column, row), (column + size[1], row + size[0])
+    agree = np.abs(np.subtract(list(ends), wanted)).max() < REGULAR
+    return kept * Affine.translation(column, row) if agree else None
 
 
 def _regular(coordinate: xarray.DataArray) -> tuple[float, float]:
@@ -372,7 +386,7 @@ def _regular(coordinate: xarray.DataArray) -> tuple[float, float]:
     step = (values[-1] - values[0]) / (len(values) - 1)
     if not step or np.abs(values[0] + step * np.arange(len(values)) - values).max() > REGULAR * abs(step):
         raise GeometryError(f"the coordinate {coordinate.name} is not evenly spaced: expected a regular grid")
-    return values[0], step
+    return values[0], float(f"{step:.10g}")  # the rest is rounding of the coordinates
 
 
 def _nodata(image: xarray.DataArray) -> float | None:

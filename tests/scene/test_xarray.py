@@ -146,6 +146,36 @@ def test_what_the_coordinates_say_decides(tmp_path):
     assert np.sqrt(float(((corner - truth) ** 2).mean())) > 20
 
 
+@pytest.mark.parametrize("by", ["transform", "coordinates"])
+def test_rounding_of_coordinates_is_no_matter(tmp_path, by):
+    """Pixels of 0.3 m far from the origin: a ratio of 3.99999999999 would have other bits than the file's 4."""
+    rng = np.random.default_rng(1)
+    fine = Affine(0.3, 0, 592113.9, 0, -0.3, 5751234.3)
+    pan = save(tmp_path / "pan.tif", rng.integers(100, 900, (1, 600, 600)).astype("uint16"), fine)
+    ms = save(tmp_path / "ms.tif", rng.integers(100, 900, (4, 150, 150)).astype("uint16"), fine @ Affine.scale(4))
+    panflow.sharpen_file(pan, ms, tmp_path / "out.tif", method="gsa", register="off", jobs=1)
+    opened = [rioxarray.open_rasterio(path) for path in (pan, ms)]
+    if by == "coordinates":
+        for image in opened:
+            del image.spatial_ref.attrs["GeoTransform"]
+    scenes = panflow.xarray._Scene.of(*opened, "generic", None, None, "auto")
+    assert scenes.placement.ratio == pytest.approx((4, 4), abs=1e-15 if by == "transform" else 1e-9)
+    with rasterio.open(tmp_path / "out.tif") as file:
+        different = (opened[0].panflow.sharpen(opened[1], method="gsa") != file.read()).mean()
+    assert different == 0 if by == "transform" else different < 1e-3
+
+
+def test_a_part_of_an_array_lies_where_its_coordinates_say(tmp_path):
+    """The transform in spatial_ref is the whole image's still."""
+    pan, ms = (rioxarray.open_rasterio(path) for path in scene(tmp_path, "plain"))
+    grid = panflow.xarray._grid(pan[:, 64:300, 32:200])
+    assert grid.transform == Affine(1, 0, 500032, 0, -1, 5699936) and grid.size == (236, 168)
+    assert panflow.xarray._grid(pan.assign_coords(x=pan.x + 0.25)).transform.c == 500000.25
+    part = pan[:, 64:300, 32:200].panflow.sharpen(ms[:, 10:, 5:], method="exp")
+    whole = pan.panflow.sharpen(ms, method="exp")[:, 64:300, 32:200]
+    assert (part == whole)[:, 60:-8, 60:-8].all()
+
+
 def test_datasets_dates_and_names_of_odc_stac(tmp_path):
     pan, ms = (rioxarray.open_rasterio(path) for path in scene(tmp_path, "plain"))
     expected = pan.panflow.sharpen(ms, method="gsa", mtf="sensor", sensor="generic")

@@ -462,7 +462,7 @@ class Batch(Algorithm):
         )
         self.add(
             QgsProcessingParameterFile("MANIFEST", "or manifest", fileFilter="(*.csv *.jsonl *.json)", optional=True),
-            "A table with the columns id, pan, ms and any option of panflow sharpen; or a STAC catalog or ItemCollection.",
+            "A table with the columns id, pan, ms and any option of panflow sharpen; or STAC: catalog, ItemCollection.",
         )
         self.add_method()
         self.add_scene()
