@@ -24,6 +24,7 @@ def sharpen(
     arithmetic: str = "standard",
     mtf: MTFChoice = "auto",
     detail: str = "pan",
+    consistent: bool = False,
 ) -> Any:
     """The sharpened image of a pair of arrays, in the sensor's own counts.
 
@@ -36,15 +37,16 @@ def sharpen(
     it, with phase="toolbox"; mtf: the bands' MTF gains at the Nyquist frequency of MS, "auto" (estimated from the pair
     where that is sure, else the sensor's; under the toolbox's arithmetic the sensor's), "sensor", a number or one a
     band; detail: of the default model, an answer as sharp as PAN ("pan") or as the MS sensor would give it on PAN's
-    grid ("ms"). Computed in float64, DataArrays with axes y and x as `panflow.xarray.sharpen` does.
+    grid ("ms"); consistent: with what the answer lacks of MS (`ops.consistency`). Computed in float64, DataArrays with
+    axes y and x as `panflow.xarray.sharpen` does.
 
     Raises InputError, GeometryError or UnknownName.
     """
     if arithmetic == "standard" and _on_axes(pan) and _on_axes(ms):
-        return _placed(pan, ms, method, sensor, phase, mtf, detail)
+        return _placed(pan, ms, method, sensor, phase, mtf, detail=detail, consistent=consistent)
     phase = "corner" if phase is None else phase
     mtf = "raised" if (detail, mtf) == ("ms", "auto") else mtf
-    sharpener = method if callable(method) else zoo.load(method, detail=detail)
+    sharpener = method if callable(method) else zoo.load(method, detail=detail, consistent=consistent)
     pair = with_mtf(make_pair(pan, ms, sensor, phase, arithmetic=arithmetic), mtf, used=sharpener.uses_mtf)
     fused = sharpener.fit([pair])(pair)
     if pair.pan_valid is not None:
@@ -61,12 +63,12 @@ def _on_axes(image: Any) -> bool:
     return {"y", "x"} <= set(getattr(image, "dims", ())) and image.ndim <= 3
 
 
-def _placed(pan: Any, ms: Any, method: Any, sensor: Any, phase: Any, mtf: MTFChoice, detail: str) -> Any:
+def _placed(pan: Any, ms: Any, method: Any, sensor: Any, phase: Any, mtf: MTFChoice, **loading: Any) -> Any:
     """Of DataArrays, whose coordinates say where they lie."""
     from panflow import xarray
 
     dtype = ms.dtype if ms.dtype.kind == "f" else "float32"
-    options: dict[str, Any] = {} if callable(method) else {"runtime": None, "detail": detail}
+    options: dict[str, Any] = {} if callable(method) else {"runtime": None, **loading}
     about: dict[str, Any] = {"sensor": sensor or "generic", "phase": phase, "mtf": mtf, "dtype": dtype}
     fused = xarray.sharpen(pan, ms, method=method, **about, **options)
     nodata = fused.attrs.pop("_FillValue", None)

@@ -183,6 +183,10 @@ class Sharpener(Protocol):
         """MiB that a tile takes beside its images."""
         return 0.0
 
+    def cell(self, ratio: YX) -> int:
+        """PAN pixels of which the place where a tile with its context starts must be a multiple."""
+        return 1
+
 
 class Network(Module):
     """What a network of `networks` declares beside its layers: `class Network(types.Network, nn.Module)`.

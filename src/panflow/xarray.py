@@ -257,7 +257,7 @@ def _now(
     windows = replace(scene, phase=phase, sensor=sensor).windows(pan, ms)
     result = np.empty((len(phase), *scene.size), kind)
 
-    def work(core: Core, image: np.ndarray, valid: np.ndarray | None) -> None:
+    def work(core: Core, image: np.ndarray, valid: np.ndarray | None, _: engine.Tile) -> None:
         _part(result, core)[...] = scene.counts(image, valid, kind, absent)
 
     with threadpool_limits(limits=1):
@@ -317,7 +317,7 @@ def _sharpened(
     windows = replace(scene, phase=phase, sensor=sensor).windows([pan], [ms])
     with threadpool_limits(limits=1):
         run = replace(run, windows=windows, sharpener=fitted)
-        return run.tile(core, lambda _, image, valid: scene.counts(image, valid, kind, absent))
+        return run.tile(core, lambda _core, image, valid, _tile: scene.counts(image, valid, kind, absent))
 
 
 def _to_axes(ms: Array, grid: Grid, warp: Grid, nodata: float | None) -> Array:

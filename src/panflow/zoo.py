@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from panflow import registry
 from panflow.errors import InputError, MissingInput, needing
 from panflow.methods._injection import UNFITTED
+from panflow.ops.consistency import Consistent
 from panflow.types import Progress, Sharpener
 
 DEFAULT = "bandwise"  # the bundled model that measured best on sensors it never saw (docs/evidence/default.md)
@@ -25,6 +27,7 @@ def load(
     adapt: float | None = None,
     adapter: str | Path | None = None,
     save_adapter: str | Path | None = None,
+    consistent: bool = False,
     progress: Progress | None = None,
     **options,
 ) -> Sharpener:
@@ -39,7 +42,18 @@ def load(
     which reduced resolution (Wald's protocol) rewards. A learned model is tuned to the scene that it is fitted to where
     `adapt` gives the seconds for it (`learned.adapt`); `save_adapter` keeps the weights that this changes in a file,
     and `adapter` takes them from one; `progress` hears the seconds gone, of how many, and the terms that tuning lowers.
+    `consistent` adds to every answer what it lacks of MS (`ops.consistency`).
     """
+    if consistent:
+        asked: dict[str, Any] = {
+            "device": device,
+            "context": context,
+            "seed": seed,
+            "runtime": runtime,
+            "detail": detail,
+        }
+        asked |= {"adapt": adapt, "adapter": adapter, "save_adapter": save_adapter, "progress": progress}
+        return Consistent(load(name, **asked, **options))
     adaptation = _Adaptation(adapt, adapter, save_adapter, progress)
     registry.closest("detail", detail, ("pan", "ms"))
     name = str(name or DEFAULT)

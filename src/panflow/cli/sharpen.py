@@ -33,6 +33,9 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
     show_default=True,
     help="Of the default model: as sharp as PAN, or as the MS sensor would see it on PAN's grid.",
 )
+@click.option(
+    "--consistent", is_flag=True, help="Add what the result lacks of MS, and print how near it then is, degraded again."
+)
 @click.option("--save-fit", metavar="FILE", help="Keep what is taken from the scene (offset, MTF, statistics).")
 @click.option("--fit", metavar="FILE", help="Take that from a file of --save-fit, so that neighbours show no seams.")
 @click.option(

@@ -13,7 +13,7 @@ from panflow.arrays import namespace
 from panflow.indices._case import Additive, Case, evaluate
 from panflow.indices._stats import Sums, mean
 from panflow.indices._windows import local_correlation
-from panflow.ops.kernels import TAPS, Separable, gaussian_window_design, separate
+from panflow.ops.kernels import TAPS, Separable, gaussian_window_design, separate, unit_mtf
 from panflow.ops.moments import ms_core
 from panflow.ops.resample import by_band, decimate, precision
 from panflow.types import YX, Array
@@ -22,12 +22,11 @@ HALF = 2  # half width of the windows in which the phase is looked for, MS pixel
 
 
 @cache
-def unit_mtf(gain: float, ratio: YX, tolerance: float, year: int) -> Separable:
+def _mtf(gain: float, ratio: YX, tolerance: float, year: int) -> Separable:
     """The sensor's MTF filter without negative taps and with unit sum; of 2015: as it is, designed with N samples."""
     if year == 2015:
         return separate(gaussian_window_design(gain, ratio, points=TAPS), tolerance)
-    taps = np.clip(gaussian_window_design(gain, ratio), 0, None)
-    return separate(taps / taps.sum(), tolerance)
+    return unit_mtf(gain, ratio, tolerance)
 
 
 def reprojected(case: Case, phase: str = "auto", year: int = 2022) -> Case:
@@ -102,7 +101,7 @@ def _see(case: Case, image: Array, phases: tuple[YX, ...], year: int = 2022) -> 
     pair = case.pair
 
     def one(bands: Array, key: Any) -> Array:
-        filter = unit_mtf(key[0], pair.ratio, precision(image), year)
+        filter = _mtf(key[0], pair.ratio, precision(image), year)
         return decimate(bands, filter, pair.ratio, key[1], pair.ms_size)
 
     return by_band(image, list(zip(pair.sensor.gains, phases)), one)
@@ -134,7 +133,7 @@ def searched_phases(case: Case) -> list[tuple[YX, ...]]:
     """
     pair = case.pair
     xp = namespace(pair.pan)
-    filter = unit_mtf(pair.sensor.gains[0], pair.ratio, precision(pair.pan), 2022)
+    filter = unit_mtf(pair.sensor.gains[0], pair.ratio, precision(pair.pan))
     # of grids that share corners, and of the toolbox's, these are the published 0 to ratio - 1
     rows, columns = (ceil(p - r / 2) + np.arange(max(1, round(r))) for p, r in zip(pair.common_phase, pair.ratio))
     candidates = [(float(y), float(x)) for x in columns for y in rows]

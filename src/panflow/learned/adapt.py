@@ -148,6 +148,9 @@ class Adapting(Sharpener):
     def memory(self, bands: int, ratio: YX) -> float:
         return self.model.memory(bands, ratio)
 
+    def cell(self, ratio: YX) -> int:
+        return self.model.cell(ratio)
+
     def fit(self, scene: Iterable[Pair]) -> Sharpener:  # type: ignore[override]
         """The model, fitted and adapted."""
         fitted = tune(self.model.fit(scene), scene, self.seconds, seed=self.model.seed, progress=self.progress)

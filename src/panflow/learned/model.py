@@ -140,8 +140,10 @@ class Model(Sharpener):
             return None
         halo += inputs.halo(ratio, self.network.inputs) + self._steps_back * back_projection.halo(ratio)
         halo += self._sharp * pan_detail.halo(ratio)
-        cell = lcm(*self._cell(ratio))  # tiles start where the whole image's pooling and MS pixels start
-        return ceil(halo / cell) * cell
+        return ceil(halo / self.cell(ratio)) * self.cell(ratio)
+
+    def cell(self, ratio: YX) -> int:
+        return lcm(*self._cell(ratio))  # tiles start where the whole image's pooling and MS pixels start
 
     def memory(self, bands: int, ratio: YX) -> float:
         """MiB that the network takes for a block."""

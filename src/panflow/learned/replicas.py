@@ -59,6 +59,9 @@ class Replicas(Sharpener):
     def memory(self, bands: int, ratio: YX) -> float:
         return self.models[0].memory(bands, ratio)
 
+    def cell(self, ratio: YX) -> int:
+        return self.models[0].cell(ratio)
+
     @property
     def evaluations(self) -> int:
         return self.models[0].evaluations

@@ -116,6 +116,13 @@ def mtf(gain: float, ratio: tuple[float, float], tolerance: float = 1e-10) -> Se
 
 
 @cache
+def unit_mtf(gain: float, ratio: tuple[float, float], tolerance: float = 1e-10) -> Separable:
+    """The same without negative taps and with unit sum, as indices see MS [scarpa2022]."""
+    taps = np.clip(gaussian_window_design(gain, ratio), 0, None)
+    return separate(taps / taps.sum(), tolerance)
+
+
+@cache
 def generic_lowpass(ratio: tuple[float, float], tolerance: float = 1e-10) -> Separable:
     """The toolbox's LPfilterGauss: gain 0.3, used to match PAN's contrast to that of MS."""
     return separate(gaussian_window_design(0.3, ratio, points=TAPS), tolerance)

@@ -27,7 +27,7 @@ INTERPOLATORS: dict[str, tuple[Callable, float]] = {
 }
 
 
-def _weights(position: np.ndarray, kernel: Callable, reach: float) -> tuple[np.ndarray, np.ndarray]:
+def sampled_kernel(position: np.ndarray, kernel: Callable, reach: float) -> tuple[np.ndarray, np.ndarray]:
     """Start and normalised weights of a kernel of half-width `reach` around positions on the input axis."""
     start = np.ceil(position - reach - 1e-9).astype(int)
     taps = int(np.floor(2 * reach + 1e-9)) + 1
@@ -41,7 +41,7 @@ def _weights(position: np.ndarray, kernel: Callable, reach: float) -> tuple[np.n
 def interpolator(size: int, outputs: int, ratio: float, phase: float, border: str, kind: str) -> Banded:
     """From `size` coarse samples to `outputs` fine ones."""
     kernel, reach = INTERPOLATORS[kind]
-    start, weights = _weights((np.arange(outputs) - phase) / ratio, kernel, reach)
+    start, weights = sampled_kernel((np.arange(outputs) - phase) / ratio, kernel, reach)
     return Banded(start, weights, size, border)
 
 
@@ -129,7 +129,7 @@ def atrous(image: Array, ratio: YX, step: YX = (1.0, 1.0), phase: YX = (0.0, 0.0
 @lru_cache(maxsize=512)
 def _antialiased(size: int, outputs: int, step: float, phase: float) -> Banded:
     position = phase + np.arange(outputs) * step
-    start, weights = _weights(position, lambda x: kernels.cubic(x / step), 2 * step)
+    start, weights = sampled_kernel(position, lambda x: kernels.cubic(x / step), 2 * step)
     # at ratios that are not whole, the stretched kernel's centroid strays from its position: bring it back
     offset, share = start[:, None] + np.arange(weights.shape[1]) - position[:, None], np.abs(weights)
     stray = (weights * offset).sum(axis=1) / (share * offset**2).sum(axis=1)

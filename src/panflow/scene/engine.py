@@ -11,9 +11,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -29,7 +29,17 @@ BASE_MIB = 250  # the interpreter and its libraries, as --max-memory counts them
 TORCH_MIB = 200  # torch, where it is needed
 COMPILED = 50e6  # PAN pixels from which loading compiled loops pays
 T = TypeVar("T")
-Work = Callable[[Core, np.ndarray, np.ndarray | None], T]  # core, image [C, h, w], where it is valid [h, w]
+
+
+class Tile(NamedTuple):
+    """pair: of a tile with its context, whose core is what it has of the part that is meant; fused: the answer,
+    [1, C, H, W]."""
+
+    pair: Pair
+    fused: np.ndarray
+
+
+Work = Callable[[Core, np.ndarray, np.ndarray | None, Tile], T]  # core, image [C, h, w], where it is valid [h, w], all
 
 
 def lattice(region: Core) -> list[Core]:
@@ -69,7 +79,7 @@ class Run:
     progress: Progress | None = None
 
     def each(self, work: Work[T]) -> Iterator[T]:
-        """work(core, image, valid) of every tile, in order; called by several threads."""
+        """work(core, image, valid, tile) of every tile, in order; called by several threads."""
         items = overlapped(lambda core: self.tile(core, work), self.tiles, self.jobs, self.flight)
         return reported("sharpen", items, len(self.tiles), self.progress)
 
@@ -79,16 +89,19 @@ class Run:
         return top - self.part[0], bottom - self.part[0], left - self.part[2], right - self.part[2]
 
     def tile(self, core: Core, work: Work[T]) -> T:
-        """work(core, image, valid) of what a tile has of the part, where the core counts from the part's first pixel.
+        """work(core, image, valid, tile) of what a tile has of the part, where the core counts from the part's first
+        pixel.
 
         Tiles are computed as they lie in the scene, so that a part has the bits of the whole.
         """
         pair = self.windows.whole(self.region) if self.halo is None else self.windows.read(core, self.halo)
-        image, valid = cropped(self.sharpener(pair), pair), _valid(pair)
-        here = within(core, self.part)
-        inside = slice(here[0] - core[0], here[1] - core[0]), slice(here[2] - core[2], here[3] - core[2])
-        valid = None if valid is None or valid[inside].all() else valid[inside]
-        return work(self.place(core), image[:, *inside], valid)
+        here, first = within(core, self.part), cast(Core, pair.core)
+        down, right = first[0] - core[0], first[2] - core[2]
+        meant = replace(pair, core=(here[0] + down, here[1] + down, here[2] + right, here[3] + right))
+        fused = np.asarray(self.sharpener(pair))
+        valid = None if pair.pan_valid is None else cropped(pair.pan_valid, meant)[0]
+        valid = None if valid is None or valid.all() else valid
+        return work(self.place(core), cropped(fused, meant), valid, Tile(meant, fused))
 
 
 def fit(
@@ -204,11 +217,3 @@ def cropped(image: Any, pair: Pair) -> np.ndarray:
     """The core [C, h, w] of an image [1, C, H, W] on the pair's PAN grid."""
     top, bottom, left, right = cast(Core, pair.core)
     return np.asarray(image)[0, :, top:bottom, left:right]
-
-
-def _valid(pair: Pair) -> np.ndarray | None:
-    """Where the pair's core is valid, [h, w]; None: everywhere."""
-    if pair.pan_valid is None:
-        return None
-    valid = cropped(pair.pan_valid, pair)[0]
-    return None if valid.all() else valid

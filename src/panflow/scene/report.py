@@ -24,7 +24,8 @@ class Report:
     "bad", reasons: why, in words, which are among the warnings too; bands:
     their names; agreement: of PAN and MS, `ops.agreement.Agreement`; weights: of the bands in the intensity that a
     method takes for PAN, by what they are: "mean", "sensor", "fit" or "given" (weights_source); written: the bands of
-    the result, where it has not all."""
+    the result, where it has not all; consistency: where that was asked for, "rms" and "max" by band that is written:
+    counts by which the result, degraded again, differs from MS."""
 
     output: str
     sensor: str
@@ -59,6 +60,7 @@ class Report:
     weights: list[float] = field(default_factory=list)
     weights_source: str = ""
     written: list[str] = field(default_factory=list)
+    consistency: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def corrected_shift(self) -> tuple[float, float]:
@@ -101,11 +103,18 @@ class Report:
             ("weights", f"{_by_band(self.bands, self.weights)} ({self.weights_source})" if self.weights else ""),
             ("evaluations", str(self.evaluations) if self.evaluations else ""),
             ("MTF gains", str(gains)),
+            ("consistency", self._bounds()),
             ("clipped pixels", f"{self.clipped_pixels:,}"),
             ("nodata pixels", f"{self.nodata_pixels:,} of {self.pixels:,}"),
             ("time", f"{self.seconds:.2f} s, {self.mpix_per_second:.1f} MPix/s, peak memory {self.peak_mib:.0f} MiB"),
         ]
         return [(name, value) for name, value in rows if value]
+
+    def _bounds(self) -> str:
+        if not self.consistency:
+            return ""
+        rms, most = (", ".join(f"{v:.3g}" for v in self.consistency[key]) for key in ("rms", "max"))
+        return f"degraded again it is MS within {most} counts (by band), RMS {rms}"
 
 
 def _by_band(bands: Sequence[str], values: Sequence[float], low: float = -inf) -> str:

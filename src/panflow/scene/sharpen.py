@@ -27,7 +27,8 @@ from panflow.ops.cores import available
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.register import Registration
 from panflow.ops.window import Core
-from panflow.scene import cluster, engine, record
+from panflow.scene import analysis, cluster, engine, record
+from panflow.scene.analysis import Lacks
 from panflow.scene.counts import counts, nodata_in
 from panflow.scene.fit import Fit
 from panflow.scene.memory import peak_mib
@@ -86,8 +87,8 @@ def sharpen_file(
     max_memory: MiB; strict: rather no result than a bad one; resume: keep what is written when the process ends early,
     and go on from it (a plain GeoTIFF, zstd, of integers); hash_inputs: the result's tags keep the SHA-256 of the
     inputs; scheduler: of a dask cluster, its address or a `Client`, whose workers compute the blocks; options: of the
-    method, as `panflow.load` takes them (device, context, seed, detail, runtime, which is "auto" here: the fastest that
-    keeps the quality).
+    method, as `panflow.load` takes them (device, context, seed, detail, consistent, runtime, which is "auto" here: the
+    fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where the verdict is bad and `strict` was asked for. Until the result is whole, `out` is not touched.
@@ -212,6 +213,8 @@ def _sharpened(
             if resume:
                 if name == "custom" or options.get("adapt"):
                     raise InputError("resume: expected a method or model by its name, that is not adapted to the scene")
+                if options.get("consistent"):
+                    raise InputError("resume: expected no consistent result, whose bound is measured in one run")
                 taken = Fit.of(source, name, ready.offset, ready.corrected, ready.mtf, fitted).text
                 offsets = ready.offset.totals(source.bands)[0].tolist()
                 done = sink.resume(_digest(scene, source.paths, part, profile, absent, options, taken, offsets))
@@ -222,10 +225,13 @@ def _sharpened(
                     output.notes.append("what an earlier run has left is of other inputs or options: begun anew")
             elif output.kept(".tif").exists():
                 output.notes.append("this replaces what an interrupted run with --resume has left")
-            work = _Work(kind.name, absent, source.physical, chosen, sink.pack)
+            consistent = bool(options.get("consistent"))
+            work = _Work(kind.name, absent, source.physical, chosen, sink.pack, consistent)
             field = ready.offset.field if ready.corrected else None
             blocks = cluster.each(client, scene, field, run, work) if client else run.each(work)
-            for core, packed, valid, beyond in blocks:
+            lacks = Lacks(len(chosen))
+            for core, packed, valid, beyond, lacking in blocks:
+                lacks.add(lacking)
                 empty = 0 if valid is None else int(valid.size - valid.sum())
                 sink.write(core, packed, valid, beyond, empty)
                 clipped += beyond
@@ -273,6 +279,7 @@ def _sharpened(
                 weights=to_numpy(fitted.intensity[1])[0].tolist() if fitted.intensity else [],
                 written=[source.sensor.bands[k].name for k in chosen] if profile.write else [],
                 weights_source=fitted.intensity[0] if fitted.intensity else "",
+                consistency=lacks.bounds if consistent else {},
             )
             sink.finish(record.of_result(report))
             if progress:
@@ -341,14 +348,23 @@ class _Work:
     units: Units | None
     places: list[int]
     pack: Packing
+    consistent: bool
 
-    def __call__(self, core: Core, image: np.ndarray, valid: np.ndarray | None) -> Packed:
+    def __call__(self, core: Core, image: np.ndarray, valid: np.ndarray | None, tile: engine.Tile) -> Packed:
+        result, beyond = self.counts(image, valid, self.places)
+        lacking = analysis.lacking(tile, self.counts, self.units)[:, self.places] if self.consistent else None
+        return core, self.pack(core, result), valid, beyond, lacking
+
+    def counts(
+        self, image: np.ndarray, valid: np.ndarray | None, bands: Sequence[int] | None = None
+    ) -> tuple[np.ndarray, int]:
+        """As they are written, of all bands or some, and how many pixels were clipped."""
         image = self.units.counts(image) if self.units else image
-        result, beyond = counts(image[self.places], valid, np.dtype(self.kind), self.absent)
-        return core, self.pack(core, result), valid, beyond
+        return counts(image if bands is None else image[bands], valid, np.dtype(self.kind), self.absent)
 
 
-Packed = tuple[Core, np.ndarray | list[Tile], np.ndarray | None, int]  # core, pixels, valid, how many were clipped
+# core, pixels, valid, how many were clipped, what they lack of MS
+Packed = tuple[Core, np.ndarray | list[Tile], np.ndarray | None, int, np.ndarray | None]
 
 
 def _mean(phase: tuple[YX, ...]) -> YX:
