@@ -1,12 +1,16 @@
 """Which bands are read and written: by number, name or role."""
 
+import re
+
 import numpy as np
 import pytest
 import rasterio
 from rasters import drawn, grid, save
 
 from panflow.errors import InputError
+from panflow.files.output import Output
 from panflow.files.sink import Profile
+from panflow.scene import page
 from panflow.scene.quicklook import quicklook_file
 from panflow.scene.sharpen import sharpen_file
 
@@ -52,7 +56,7 @@ def test_picks_are_by_number_or_name(files, tmp_path):
     by_number, *_ = run(files, tmp_path / "a.tif", ms=["ms.tif,band=3", "ms.tif,band=4"], bands=["red", "nir"])
     by_name, names, *_ = run(files, tmp_path / "b.tif", ms=["ms.tif,band=red", "ms.tif,band=NIR"])
     assert np.array_equal(by_number, by_name) and names == ["Red", "N"]
-    with pytest.raises(InputError, match=r"band 'swir': expected one of Blue, G, Red, N, or its number"):
+    with pytest.raises(InputError, match=r"expected band=1..4 or a name \(Blue, G, Red, N\), came band=swir"):
         run(files, tmp_path / "c.tif", ms=["ms.tif,band=swir"])
 
 
@@ -63,3 +67,13 @@ def test_pan_may_be_a_band_of_a_file(files, tmp_path):
     with pytest.raises(InputError, match="has 2 bands: expected one, or a pick"):
         run(files, tmp_path / "b.tif", pan="stack.tif")
     quicklook_file(tmp_path / "a.tif", f"{files}/stack.tif,band=2", [f"{files}/ms.tif"], tmp_path / "look.png")
+
+
+def test_the_page_says_how_much_of_every_bands_detail_is_pans(files, tmp_path):
+    _, _, _, report = run(files, tmp_path / "out.tif")
+    page.write(report, f"{files}/pan.tif", [f"{files}/ms.tif"], Output(tmp_path / "page.html"))
+    text = (tmp_path / "page.html").read_text()
+    rows = re.findall(r"<tr><th[^>]*>(?:blue|green|red|nir)<.*?</tr>", text)
+    cells = [re.findall(r"<td[^>]*>([^<]*)", row) for row in rows]
+    assert [row[1] for row in cells] == [f"{value:.3f}" for value in report.agreement["injectability"]]
+    assert all(0 < value <= 1 for value in report.agreement["injectability"])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from panflow.scene.compare import Comparison
 
 
-@click.command("compare", short_help="Run methods on the same crops of a scene, and tell which is best.")
+@click.command("compare", short_help="Run methods on the same crops of a scene, and say which to take.")
 @click.argument("files", nargs=-1, required=True, metavar="PAN MS [MS ...] | SCENE")
 @click.option(
     "--methods",
@@ -39,7 +39,7 @@ def command(files, methods, bands, csv_file, overwrite, markdown, as_json, progr
 
     At full resolution they are judged without reference (D_lambda_K, D_s, HQNR, D_rho), and by Wald's protocol, on
     the same crops reduced, against MS itself (SAM, ERGAS, Q2n, SCC). Values are means over the crops; the best of
-    every column is marked.
+    every column is marked. Below the table: what to take for the eye and for analysis, and why.
     """
     from panflow import registry
     from panflow.cli._console import progress_of
@@ -72,6 +72,8 @@ def command(files, methods, bands, csv_file, overwrite, markdown, as_json, progr
         click.echo(table.markdown())
     else:
         table.show()
+    for advice in comparison.advice if not as_json else ():
+        click.echo(f"\n{advice}")
     failed = [f"{score.method}: {score.failed}" for score in comparison.scores if score.failed]
     for text in [*failed, *comparison.warnings, *(f"see {path}" for path in comparison.sheets)]:
         if not as_json:

@@ -78,11 +78,13 @@ def parse_layers(specs: Sequence[str]) -> list[Layer]:
 
 def _band(dataset: rasterio.DatasetReader, which: str, spec: str) -> int:
     """The band (1-based) of a pick, by number, or by its description or colour."""
-    colors = [color.name for color in dataset.colorinterp]
+    names = [(name or "", color.name) for name, color in zip(dataset.descriptions, dataset.colorinterp)]
     try:
-        return 1 + sensors.find(which, list(zip((name or "" for name in dataset.descriptions), colors)))
-    except InputError as error:
-        raise InputError(f"{spec}: {error}") from None
+        return 1 + sensors.find(which, names)
+    except InputError:
+        also = ", ".join(name for name, _ in names if name)
+        expected = f"band=1..{dataset.count}" + (f" or a name ({also})" if also else "")
+        raise InputError(f"{spec}: expected {expected}, came band={which}") from None
 
 
 def open_dataset(path: str, role: str) -> rasterio.DatasetReader:

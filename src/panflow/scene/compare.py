@@ -32,6 +32,7 @@ from panflow.pairs import doubled, with_validity
 from panflow.pictures import picture
 from panflow.pictures.composite import GAMMA, composite, details
 from panflow.scene import _window
+from panflow.scene.advice import Advice, advise
 from panflow.scene.engine import sample
 from panflow.scene.memory import Peak
 from panflow.scene.opening import opened
@@ -67,7 +68,7 @@ class Score:
 @dataclass(frozen=True)
 class Comparison:
     """crops: (top, bottom, left, right) in PAN pixels, and a title, from the least to the most textured; sheets: the
-    pictures written."""
+    pictures written; advice: which method to take, and why."""
 
     scores: list[Score]
     crops: list[tuple[Core, str]]
@@ -79,6 +80,7 @@ class Comparison:
     mtf_confidence: float
     sheets: list[str]
     warnings: list[str]
+    advice: list[Advice] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, which has neither NaN nor infinity: None instead."""
@@ -150,6 +152,7 @@ def compare_files(
         ready.mtf.confidence,
         sheets,
         list(ready.notes),
+        advise({score.method: score.full | score.reduced for score in scores if not score.failed}),
     )
 
 

@@ -38,7 +38,7 @@ def write(report: Report, pan: str, ms: Sequence[str], out: Output) -> None:
 <h2>PAN and MS</h2>
 {_table((), ((_number(report.agreement.get(key)), text) for key, text in MEASURED.items()))}
 <h2>Bands</h2>
-{_table(("band", "weight in PAN", "MTF gain", "offset beside the others, PAN pixels"), _bands(report))}
+{_table(("band", "weight in PAN", "injectability", "MTF gain", "offset beside the others, PAN pixels"), _bands(report))}
 <h2>Notes</h2>
 {_list(report.warnings) or "<p>None.</p>"}
 <h2>Record</h2>
@@ -49,10 +49,11 @@ def write(report: Report, pan: str, ms: Sequence[str], out: Output) -> None:
 
 
 def _bands(report: Report) -> Iterable[tuple[str, ...]]:
-    weights, gains, shifts = report.agreement.get("weights", ()), report.mtf_gains, report.band_shifts
+    columns = report.agreement.get("weights", ()), report.agreement.get("injectability", ()), report.mtf_gains
+    shifts = report.band_shifts
     for k, name in enumerate(report.bands):
-        weight, gain = (_number(values[k] if k < len(values) else nan) for values in (weights, gains))
-        yield name, weight, gain, ", ".join(f"{v:+.2f}" for v in shifts[k]) if k < len(shifts) else ""
+        numbers = (_number(values[k] if k < len(values) else nan) for values in columns)
+        yield name, *numbers, ", ".join(f"{v:+.2f}" for v in shifts[k]) if k < len(shifts) else ""
 
 
 def _number(value: float | None) -> str:
