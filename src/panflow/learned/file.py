@@ -123,7 +123,9 @@ def _objective(name: str, **options: Any) -> Objective:
 
 def _sensor(values: dict[str, Any]) -> Sensor:
     bands = tuple(Band(**band) for band in values["bands"])
-    return Sensor(**{**values, "bands": bands, "pan": Band(**values["pan"]), "haze": tuple(values["haze"])})
+    response = tuple((nm, share) for nm, share in values.get("response", ()))
+    read = {"bands": bands, "pan": Band(**values["pan"]), "haze": tuple(values["haze"]), "response": response}
+    return Sensor(**{**values, **read})
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

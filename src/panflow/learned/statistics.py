@@ -10,7 +10,7 @@ finest detail of an image on that grid:
     fine_gain         cov(D M_b, D P_b) / var(D P_b) * std(P_b) / std(M_b)
     fine_correlation  corr(D M_b, D P_b)
     pan_weights v     argmin var(L P - sum_k v_k L M_k), L = 1 - D, mean over b of what P_b gives
-    shares            cov(D M_b, D I) / var(D I), I = sum_k v_k M_k
+    shares            cov(D M_b, D I) / var(D I) * var(I) / bounding(var(I), mean over b of var(P_b)), I = sum_k v_k M_k
 
 Sharpness is thus the gain with which the finest detail of the scene, as the bands show it, follows the one that PAN
 through the nominal MTF shows: 1 where the MTF is right and the truth as sharp as PAN.
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from panflow.arrays import namespace
 from panflow.ops.kernels import Separable
-from panflow.ops.moments import Moments, at_ms
+from panflow.ops.moments import Moments, at_ms, bounding
 from panflow.ops.resample import lowpass, sense
 from panflow.types import Array, Pair
 
@@ -104,6 +104,9 @@ def statistics_of(moments: Moments) -> Statistics:
     with_mix = cov[:, fine_ms, fine_ms] @ mix  # cov(D M_b, D I)
     of_mix = mix.mT @ with_mix
     shares = with_mix / xp.where(of_mix > 0, of_mix, xp.full_like(of_mix, float("inf")))
+    explained = mix.mT @ cov[:, ms, ms] @ mix
+    bound = bounding(explained, xp.mean(diagonal(cov[:, pan, pan]), axis=1)[:, None, None])
+    shares = shares * (explained / xp.where(bound > 0, bound, xp.ones_like(bound)))  # by 1, but where PAN is noise
 
     def as_image(values: Array) -> Array:
         return values[:, :, None, None]

@@ -1,9 +1,10 @@
 """Wald's protocol: a pair reduced by its ratio, whose truth is the original MS [wald1997]."""
 
 from dataclasses import replace
-from math import floor
+from math import ceil, floor
 
 from panflow.arrays import as_float, is_double, namespace
+from panflow.errors import InputError
 from panflow.ops import kernels
 from panflow.ops.resample import by_band, decimate, ms_aligned, precision, shrink
 from panflow.types import Array, Pair, yx
@@ -19,7 +20,9 @@ def wald(pair: Pair) -> Pair:
     ratio = pair.ratio
     size = yx(floor(n / r + 1e-6) for n, r in zip(pair.ms_size, ratio))
     if min(size) < 1:
-        raise ValueError(f"MS of {pair.ms_size} pixels is too small to be reduced by {ratio}")
+        (rows, columns), (down, across) = pair.ms_size, ratio
+        least = f"{ceil(down)} x {ceil(across)}"
+        raise InputError(f"MS has {rows} x {columns} pixels: expected at least {least}, the ratio, to be reduced")
     fine = yx(min(n, round(k * r)) for n, k, r in zip(pair.ms_size, size, ratio))
     phase = yx(p % r for p, r in zip(pair.common_phase, ratio))
     reference = ms_aligned(pair)[..., : fine[0], : fine[1]]
