@@ -73,7 +73,7 @@ def command(files, methods, bands, csv_file, overwrite, markdown, as_json, progr
     else:
         table.show()
     for advice in comparison.advice if not as_json else ():
-        click.echo(f"\n{advice}")
+        click.echo(f"\n{advice}", err=markdown)  # what is piped on is the table
     failed = [f"{score.method}: {score.failed}" for score in comparison.scores if score.failed]
     for text in [*failed, *comparison.warnings, *(f"see {path}" for path in comparison.sheets)]:
         if not as_json:
