@@ -32,9 +32,9 @@ exclude_patterns = [".*", "build", "dist", "demo", "src", "tests", "benchmarks",
 myst_heading_anchors = 4
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "build" / "notebooks")
-nb_execution_in_temp = True
+nb_execution_in_temp = nb_merge_streams = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 900
 suppress_warnings = ["myst.header", "misc.highlighting_failure"]  # headings that skip a level; shells that are no sh
 
 html_theme = "pydata_sphinx_theme"

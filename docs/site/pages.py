@@ -7,7 +7,7 @@ from posixpath import dirname, join
 
 SECTIONS = ("tutorials", "use", "reference", "extend", "evidence", "decisions")
 REST = ("docs/README", "DESIGN", "CONTRIBUTING", "CHANGELOG", "SECURITY")
-SHELL = "%%bash -e\nexec 2>&1\n"
+SHELL = "%%bash -e\nexec 2>&1\nunset FORCE_COLOR\nexport TERM=dumb\n"  # Jupyter claims to be a terminal with colours
 BLOCK = re.compile(
     r"^(?:<!-- needs: (?P<needs>[^>]+?) -->\n+)?"
     r"(?:```(?P<language>sh|python)\n(?P<fenced>.*?)^```$|(?P<indented>(?:^ {4}.*\n(?:\n(?= {4}))?)+))",
@@ -37,7 +37,9 @@ def notebook(text: str) -> str:
     """A tutorial as a notebook of MyST: its fences become cells, but for those that need what is not at hand."""
 
     def cell(match: re.Match) -> str:
-        if match["needs"] or match["indented"]:
+        if match["needs"]:
+            return f"*Not run here: it needs {match['needs']}.*\n\n```sh\n{match['fenced']}```"
+        if match["indented"]:
             return match[0]
         first = SHELL if match["language"] == "sh" else ""
         return f"```{{code-cell}} ipython3\n{first}{match['fenced']}```"

@@ -5,7 +5,7 @@ sharpen, degrade, assess on arrays; sharpen_file, fit_files, degrade_file, asses
 names; train, benchmark.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "sharpen": "panflow.api",

@@ -67,9 +67,6 @@ class Algorithm(QgsProcessingAlgorithm):
     def shortHelpString(self):
         return help_texts.of(self.NAME)
 
-    def helpUrl(self):
-        return "https://github.com/panflow/panflow/blob/main/docs/use/qgis.md"
-
     def icon(self):
         return QIcon(self.panflow.svgIconPath())
 

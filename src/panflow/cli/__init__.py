@@ -21,8 +21,7 @@ from panflow import __version__
 from panflow.errors import OutOfMemory, OutputError, PanflowError, is_out_of_memory, missing_extra
 from panflow.ops.memory import keep_freed
 
-ISSUES = "https://github.com/panflow/panflow/issues"
-REPORT = f"This is a fault of panflow {__version__}. Please report it ({ISSUES}) with the output of: panflow --debug"
+REPORT = f"This is a fault of panflow {__version__}. Please tell its maintainers, with the output of: panflow --debug"
 SPARE = {  # memory, by command
     "train": "give --set data.folded or data.batch a smaller number, or data.patch a smaller size",
     "": "give --max-memory a smaller size and --jobs 1, take a classical method, or a machine with more",
