@@ -4,10 +4,11 @@ BIN = $(VENV)/bin
 LIGHT = $(VENV)-light
 WEIGHTS = src/panflow/weights
 QGIS_ZIP ?= dist/panflow_qgis.zip
+DATA ?= ../shared/data
 
 SPHINX = $(BIN)/sphinx-build -W --keep-going -q -c docs/site -d build/doctrees .
 
-.PHONY: demo docs man test test-slow test-faults test-light lint weights qgis clean
+.PHONY: demo docs man evidence evidence-run test test-slow test-faults test-light lint weights qgis clean
 
 $(VENV)/base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -64,6 +65,12 @@ docs: $(VENV)/docs  ## the site, build/site/index.html: tutorials are run, links
 
 man: $(VENV)/docs  ## the manual, build/man/panflow.1
 	$(SPHINX) -b man build/man
+
+evidence:  ## tables of docs/evidence from the lines of results.jsonl
+	$(PYTHON) benchmarks/evidence.py
+
+evidence-run: $(VENV)/dev  ## measure them anew, which takes hours: make evidence-run DATA=../shared/data PAGES=docs/evidence/mtf.md
+	$(BIN)/python benchmarks/evidence.py --run --data $(DATA) $(PAGES)
 
 clean:
 	rm -rf $(VENV) $(LIGHT) demo build dist

@@ -1,6 +1,7 @@
 """The docs: links lead somewhere, pages are reachable, names exist, tables say where they come from, examples work."""
 
 import importlib
+import json
 import re
 import sys
 import tomllib
@@ -121,6 +122,20 @@ def test_a_table_of_evidence_says_what_made_it(page):
         said = bool(MADE.match(line)) or (said and not line.startswith("## "))
         if line.startswith("|") and re.match(r"\| ?-", after):
             assert said, f"{name_of(page)}: {line[:60]}"
+
+
+def test_tables_of_evidence_are_as_they_were_measured():
+    """A block that names the command, date and commit of a line in results.jsonl holds what that line says."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import evidence
+
+    lines = [json.loads(line) for line in evidence.RESULTS.read_text(encoding="utf-8").splitlines()]
+    assert lines
+    for page in evidence.EVIDENCE.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for line in lines:
+            if "Made by `{command}`, {date} ({commit}).".format(**line) in text:
+                assert evidence.rendered(text, {line["command"]: line}) == text, f"{page.name}: {line['command']}"
 
 
 def example(page: Path, language: str) -> str:
