@@ -28,6 +28,7 @@ APART = (
     *("save_fit", "save_offsets"),
 )
 SHARED = [option for option in sharpen.command.params if isinstance(option, click.Option) and option.name not in APART]
+IF_GIVEN = ("max_memory", "weights")  # `sharpen_file` takes them where they are given; weights are of some methods
 FAILED = 5  # exit code of a batch some of whose rows have failed
 
 
@@ -190,7 +191,7 @@ def _task(row: Row, common: Mapping[str, Any], quicklooks: bool) -> tuple[Row, d
         except (click.BadParameter, InputError) as error:
             message = error.format_message() if isinstance(error, click.BadParameter) else str(error)
             row = replace(row, error=f"row {row.id}, {column}: {message}")
-    return row, {key: value for key, value in values.items() if key != "max_memory" or value is not None}
+    return row, {key: value for key, value in values.items() if key not in IF_GIVEN or value is not None}
 
 
 def _without(argv: list[str]) -> list[str]:
