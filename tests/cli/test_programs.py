@@ -125,3 +125,28 @@ def test_names_say_what_each_one_is():
 def test_names_of_one_kind():
     done = subprocess.run(panflow("names", "sensors", "--json"), capture_output=True, text=True, check=True)
     assert json.loads(done.stdout).keys() == {"panflow", "protocol", "default", "sensors"}
+
+
+IGNORED = """
+import panflow.__main__ as entry
+from panflow import cli
+
+class Gone:
+    def __init__(self, error):
+        self.error = error
+    def __del__(self):
+        raise self.error
+
+def run(*_):
+    Gone(UnicodeDecodeError("utf-8", bytes([244]), 0, 1, "invalid"))
+    Gone(ValueError("something else"))
+    return 0
+
+cli.run = run
+entry.main()
+"""
+
+
+def test_bytes_of_gdal_that_are_no_text_print_no_stack():
+    done = subprocess.run([sys.executable, "-c", IGNORED], capture_output=True, text=True, check=True)
+    assert "UnicodeDecodeError" not in done.stderr and "something else" in done.stderr

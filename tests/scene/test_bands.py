@@ -60,6 +60,12 @@ def test_picks_are_by_number_or_name(files, tmp_path):
         run(files, tmp_path / "c.tif", ms=["ms.tif,band=swir"])
 
 
+@pytest.mark.parametrize("number", ["²", "１", "9" * 5000, "0", "-1", "5"])
+def test_a_band_is_picked_by_plain_digits(files, tmp_path, number):
+    with pytest.raises(InputError, match=r"expected band=1\.\.4"):
+        run(files, tmp_path / "out.tif", ms=(f"ms.tif,band={number}",))
+
+
 def test_pan_may_be_a_band_of_a_file(files, tmp_path):
     alone, *_ = run(files, tmp_path / "a.tif")
     for pick in ("2", "pan"):

@@ -81,7 +81,7 @@ def role(word: str) -> str:
 def find(word: str, bands: Sequence[Sequence[str]]) -> int:
     """The place of the one band (0-based) that a word means, by its number from 1 or by one of its names. Raises
     InputError."""
-    if word.isdigit() and 1 <= int(word) <= len(bands):
+    if re.fullmatch("[0-9]{1,9}", word) and 1 <= int(word) <= len(bands):
         return int(word) - 1
     meant = [k for k, names in enumerate(bands) if role(word) in [role(name) for name in names if name]]
     if len(meant) != 1:
