@@ -151,6 +151,8 @@ def test_absent_files_are_named(tmp_path):
     (tmp_path / "place").mkdir()
     with pytest.raises(MissingInput, match=r"holds no file 'ms\.tif'"):
         geotiff.grounds(Source("place"), tmp_path, TILE)
+    with pytest.raises(InputError, match=r"without \*\*"):
+        geotiff.grounds(Source("place", ms=("**",)), tmp_path, TILE)
     write(tmp_path / "place/ms.tif", np.ones((1, 20, 20)), 1.0)
     with pytest.raises(InputError, match="has no room for a tile of 32"):
         geotiff.grounds(Source("place"), tmp_path, TILE)

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import struct
 import zipfile
 
 import numpy as np
@@ -88,6 +89,10 @@ def test_other_files_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "w.pth", "w", zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr("archive/data.pkl", bytes(10_000_000))
     with pytest.raises(InputError, match="torch compresses none"):
+        read(tmp_path / "w.pth")
+    locator, end = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 5), b"PK\x05\x06" + bytes(18)
+    (tmp_path / "w.pth").write_bytes(bytes(80) + locator + end)  # the last of five disks
+    with pytest.raises(InputError, match="is no checkpoint of torch"):
         read(tmp_path / "w.pth")
 
 

@@ -78,6 +78,8 @@ def _places(source: Source, folder: Path) -> Iterator[tuple[Image, Image | None]
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
+    if "**" in pattern:  # of a recipe from elsewhere, that may be all that there is on the disk
+        raise InputError(f"the pattern {pattern!r}: expected one of files in known folders, without **")
     try:
         paths = sorted(folder.glob(pattern))
     except (OSError, ValueError, NotImplementedError) as error:

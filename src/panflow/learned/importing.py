@@ -97,9 +97,9 @@ def read(path: Path) -> dict[str, Tensor]:
 
 def _require_plain(path: Path) -> None:
     """InputError where a checkpoint would become larger in memory than it is: torch compresses nothing."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as file:
             content = sum(entry.file_size for entry in file.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
