@@ -7,22 +7,27 @@ import argparse
 import logging
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 from verdicts import real
 
 from panflow import sensors, zoo
 from panflow.data import synthetic
-from panflow.data.observed import Optics, observe
+from panflow.data.observed import Optics, _moved, observe
 from panflow.files.scene import Scene
-from panflow.ops import consistency
+from panflow.ops import consistency, movers
+from panflow.ops.agreement import agreement
 from panflow.ops.mtf import with_mtf
-from panflow.pairs import doubled
+from panflow.ops.window import tiles
+from panflow.pairs import Windows, doubled
 from panflow.scene.opening import opened
 from panflow.types import Pair
 
 METHODS = ("gsa", "bandwise")
+CHOSEN, HELD_OUT = (1, 2), (11, 12, 13)  # seeds
 SIDE = 384  # PAN pixels that are taken of a real pair
 
 
@@ -66,14 +71,54 @@ def consistent(data: Path) -> None:
             print(f"| {name} | {cells} | {most:.1f} | {most_after:.2f} | {worse} |", flush=True)
 
 
+MOVERS = 300  # in a million PAN pixels
+CHANGED = (0.02, 0.05, 0.1)  # of full scale, of the band that changes most
+
+
+def with_movers(sensor: str, seed: int, size: int = 448) -> tuple[Pair, np.ndarray]:
+    """A pair in whose MS some things have gone on, and by how much MS pixels [h, w] changed for it, of full scale."""
+    truth = doubled(synthetic.scene(size, sensors.load(sensor), seed=seed, noise=0.0))
+    later = _moved(truth.reference, MOVERS, np.random.default_rng(1000 + seed))
+    pair = observe(replace(truth, reference=later), Optics(movers=0.0), seed)
+    change = np.abs(consistency.seen(later - truth.reference, truth))[0].max(axis=0)
+    return with_mtf(pair, "auto"), change / (2.0**truth.sensor.bits - 1)
+
+
+def detected(pair: Pair) -> np.ndarray:
+    whole = Windows.of(pair)
+    windows = [whole.read(core, 0) for core in tiles(pair.size, max(pair.size) // 2)]
+    return movers.moved(pair, agreement(windows).weights)
+
+
+def moving(_: Path) -> None:
+    head = " | ".join(f"recall, {100 * share:.0f} %" for share in CHANGED)
+    print(f"| scenes | flagged | precision | {head} |\n|" + " --- |" * 6)
+    for seeds in (CHOSEN, HELD_OUT):
+        for sensor in ("ikonos", "worldview3", "landsat8", "geoeye1"):
+            if sensor == "geoeye1" and seeds is CHOSEN:
+                continue
+            flagged, right, size, of, hit = 0, 0, 0, np.zeros(3), np.zeros(3)
+            for seed in seeds:
+                pair, change = with_movers(sensor, seed)
+                found = detected(pair)
+                near = binary_dilation(change > 0.002)
+                flagged, right, size = flagged + found.sum(), right + (found & near).sum(), size + found.size
+                for k, share in enumerate(CHANGED):
+                    of[k] += (change > share).sum()
+                    hit[k] += (found & (change > share)).sum()
+            cells = " | ".join(f"{a:.2f}" for a in hit / of)
+            name = f"{sensor}, {'chosen on' if seeds is CHOSEN else 'held out'}"
+            print(f"| {name} | {100 * flagged / size:.2f} % | {right / flagged:.2f} | {cells} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("consistency",))
+    parser.add_argument("what", choices=("consistency", "movers"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     warnings.simplefilter("ignore")
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     options = parser.parse_args()
-    {"consistency": consistent}[options.what](options.data)
+    {"consistency": consistent, "movers": moving}[options.what](options.data)
 
 
 if __name__ == "__main__":

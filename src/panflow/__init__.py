@@ -20,6 +20,7 @@ _PUBLIC = {
     "degrade_file": "panflow.scene.degrade",
     "Scene": "panflow.files.scene",
     "Profile": "panflow.files.sink",
+    "Analysis": "panflow.scene.analysis",
     "train": "panflow.training.loop",
     "benchmark": "panflow.bench.run",
 }

@@ -36,6 +36,9 @@ from panflow.files.sink import COMPRESSIONS, FORMATS, Profile
 @click.option(
     "--consistent", is_flag=True, help="Add what the result lacks of MS, and print how near it then is, degraded again."
 )
+@click.option(
+    "--flags", type=PATH, metavar="FILE", help="Also write a mask: saturated, clipped, filled, moved, guessed."
+)
 @click.option("--save-fit", metavar="FILE", help="Keep what is taken from the scene (offset, MTF, statistics).")
 @click.option("--fit", metavar="FILE", help="Take that from a file of --save-fit, so that neighbours show no seams.")
 @click.option(
@@ -94,6 +97,7 @@ def command(
     write,
     max_memory,
     overwrite,
+    flags,
     save_fit,
     save_offsets,
     quicklook,
@@ -115,6 +119,7 @@ def command(
     from panflow.cli._console import progress_of, show
     from panflow.files.output import several
     from panflow.files.product import named
+    from panflow.scene.analysis import Analysis
     from panflow.scene.sharpen import sharpen_file
 
     *inputs, out = files
@@ -125,22 +130,26 @@ def command(
         from panflow.scene import catalog
 
         taken = catalog.acquisition(given, datetime)
-    names = [out, *(name for name in (quicklook, page, stac_file, save_offsets, save_fit) if name)]
+    asked = {"out": out, "quicklook": quicklook, "page": page, "stac": stac_file, "flags": flags}
+    asked |= {"save_offsets": save_offsets, "save_fit": save_fit}
+    asked = {what: name for what, name in asked.items() if name}
     read = [*inputs, *given.files, *([options["offsets"]] if options["offsets"] else [])]
     with (
-        several(names, inputs=read, overwrite=overwrite, result=True) as outputs,
+        several(asked.values(), inputs=read, overwrite=overwrite, result=True) as checked,
         progress_of(progress, quiet or as_json) as update,
     ):
+        outputs = dict(zip(asked, checked))
         report = sharpen_file(
             given.pan,
             given.ms,
-            outputs[0],
+            outputs["out"],
             bands=bands or given.bands,
             tags=given.tags,
             profile=Profile(dtype, format, compress, level, overviews, write),
             max_memory=mib(max_memory),
-            save_fit=outputs[-1] if save_fit else None,
-            save_offsets=outputs[-1 - bool(save_fit)] if save_offsets else None,
+            analysis=Analysis(flags=outputs.get("flags")),
+            save_fit=outputs.get("save_fit"),
+            save_offsets=outputs.get("save_offsets"),
             progress=update,
             **({"weights": weights} if weights else {}),
             **options,
@@ -148,13 +157,11 @@ def command(
         if quicklook:
             from panflow.scene.quicklook import quicklook_file
 
-            quicklook_file(out, given.pan, given.ms, outputs[1], **report.for_quicklook)
+            quicklook_file(out, given.pan, given.ms, outputs["quicklook"], **report.for_quicklook)
         if page:
             from panflow.scene.page import write
 
-            write(report, given.pan, given.ms, outputs[2 if quicklook else 1])
+            write(report, given.pan, given.ms, outputs["page"])
         if stac_file:
-            catalog.write_item(
-                outputs[1 + bool(quicklook) + bool(page)], path_of(out), taken, report.as_dict(), given.tags
-            )
+            catalog.write_item(outputs["stac"], path_of(out), taken, report.as_dict(), given.tags)
     show(report, as_json, quiet)

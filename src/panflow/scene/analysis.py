@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 import numpy as np
 
+from panflow.files.output import Output
 from panflow.files.units import Units
 from panflow.ops import consistency
 from panflow.ops.window import grown, window
 from panflow.scene.engine import Tile
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Files beside a result, on its grid. flags: a bit mask in uint8 (`scene.flags.BITS`), whose band's tags say what
+    each bit means."""
+
+    flags: str | PurePath | Output | None = None
+
 
 Counts = Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, int]]
 

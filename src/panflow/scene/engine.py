@@ -12,6 +12,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -33,10 +34,11 @@ T = TypeVar("T")
 
 class Tile(NamedTuple):
     """pair: of a tile with its context, whose core is what it has of the part that is meant; fused: the answer,
-    [1, C, H, W]."""
+    [1, C, H, W]; around: the pair of the same core with so many PAN pixels around it."""
 
     pair: Pair
     fused: np.ndarray
+    around: Callable[[int], Pair]
 
 
 Work = Callable[[Core, np.ndarray, np.ndarray | None, Tile], T]  # core, image [C, h, w], where it is valid [h, w], all
@@ -101,7 +103,9 @@ class Run:
         fused = np.asarray(self.sharpener(pair))
         valid = None if pair.pan_valid is None else cropped(pair.pan_valid, meant)[0]
         valid = None if valid is None or valid.all() else valid
-        return work(self.place(core), cropped(fused, meant), valid, Tile(meant, fused))
+        return work(
+            self.place(core), cropped(fused, meant), valid, Tile(meant, fused, partial(self.windows.read, here))
+        )
 
 
 def fit(

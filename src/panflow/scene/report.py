@@ -25,7 +25,8 @@ class Report:
     their names; agreement: of PAN and MS, `ops.agreement.Agreement`; weights: of the bands in the intensity that a
     method takes for PAN, by what they are: "mean", "sensor", "fit" or "given" (weights_source); written: the bands of
     the result, where it has not all; consistency: where that was asked for, "rms" and "max" by band that is written:
-    counts by which the result, degraded again, differs from MS."""
+    counts by which the result, degraded again, differs from MS; flagged: pixels that have each flag, where there is a
+    file of them."""
 
     output: str
     sensor: str
@@ -61,6 +62,7 @@ class Report:
     weights_source: str = ""
     written: list[str] = field(default_factory=list)
     consistency: dict[str, list[float]] = field(default_factory=dict)
+    flagged: dict[str, int] = field(default_factory=dict)
 
     @property
     def corrected_shift(self) -> tuple[float, float]:
@@ -104,11 +106,15 @@ class Report:
             ("evaluations", str(self.evaluations) if self.evaluations else ""),
             ("MTF gains", str(gains)),
             ("consistency", self._bounds()),
+            ("flagged", self._flags()),
             ("clipped pixels", f"{self.clipped_pixels:,}"),
             ("nodata pixels", f"{self.nodata_pixels:,} of {self.pixels:,}"),
             ("time", f"{self.seconds:.2f} s, {self.mpix_per_second:.1f} MPix/s, peak memory {self.peak_mib:.0f} MiB"),
         ]
         return [(name, value) for name, value in rows if value]
+
+    def _flags(self) -> str:
+        return ", ".join(f"{name} {100 * n / self.pixels:.2g} %" for name, n in self.flagged.items())
 
     def _bounds(self) -> str:
         if not self.consistency:

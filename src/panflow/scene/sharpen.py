@@ -27,15 +27,18 @@ from panflow.ops.cores import available
 from panflow.ops.mtf import Choice as MTFChoice
 from panflow.ops.register import Registration
 from panflow.ops.window import Core
-from panflow.scene import analysis, cluster, engine, record
-from panflow.scene.analysis import Lacks
+from panflow.scene import cluster, engine, record
+from panflow.scene.analysis import Analysis, Lacks, lacking
 from panflow.scene.counts import counts, nodata_in
 from panflow.scene.fit import Fit
+from panflow.scene.flags import BITS, Flagging
 from panflow.scene.memory import peak_mib
 from panflow.scene.opening import opened, opened_together
 from panflow.scene.report import Report
 from panflow.scene.verdict import BAD, Verdict, verdict
 from panflow.types import YX, Progress, Sensor, Sharpener, yx
+
+TAGS = {f"FLAG_{1 << bit}": f"{name}: {text}" for bit, (name, text) in enumerate(BITS.items())}  # of flags' band
 
 
 def sharpen_file(
@@ -61,6 +64,7 @@ def sharpen_file(
     save_fit: str | Path | Output | None = None,
     save_offsets: str | Path | Output | None = None,
     profile: Profile | None = None,
+    analysis: Analysis | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
     overwrite: bool = False,
@@ -83,12 +87,12 @@ def sharpen_file(
     "physical" asks for these, "counts" ignores them; the result is in counts, with the tags of MS; whole_fit: offset,
     MTF and what the method fits are those of the whole scene, and the part has the bits of the whole result; fit: of
     another scene or of several (`fit_files`), or a file of it; save_fit: where to write this scene's, save_offsets: by
-    what offsets MS was corrected, a GeoTIFF; profile: type, format and compression of the result; jobs: threads;
-    max_memory: MiB; strict: rather no result than a bad one; resume: keep what is written when the process ends early,
-    and go on from it (a plain GeoTIFF, zstd, of integers); hash_inputs: the result's tags keep the SHA-256 of the
-    inputs; scheduler: of a dask cluster, its address or a `Client`, whose workers compute the blocks; options: of the
-    method, as `panflow.load` takes them (device, context, seed, detail, consistent, runtime, which is "auto" here: the
-    fastest that keeps the quality).
+    what offsets MS was corrected, a GeoTIFF; profile: type, format and compression of the result; analysis: files to
+    write beside it; jobs: threads; max_memory: MiB; strict: rather no result than a bad one; resume: keep what is
+    written when the process ends early, and go on from it (a plain GeoTIFF, zstd, of integers); hash_inputs: the
+    result's tags keep the SHA-256 of the inputs; scheduler: of a dask cluster, its address or a `Client`, whose workers
+    compute the blocks; options: of the method, as `panflow.load` takes them (device, context, seed, detail, consistent,
+    runtime, which is "auto" here: the fastest that keeps the quality).
 
     out may be an `Output`, whose name was checked before. Raises InputError, GeometryError, UnknownName, OutputError,
     and Untrusted where the verdict is bad and `strict` was asked for. Until the result is whole, `out` is not touched.
@@ -117,9 +121,9 @@ def sharpen_file(
     with ExitStack() as stack:
         client = stack.enter_context(cluster.connected(scheduler)) if scheduler else None
         inputs = [*scene.files, *([scene.offsets] if scene.offsets else [])]
-        output, kept, kept_offsets = (
+        output, kept, kept_offsets, flags = (
             stack.enter_context(_output(name, inputs, overwrite)) if name else None
-            for name in (out, save_fit, save_offsets)
+            for name in (out, save_fit, save_offsets, analysis and analysis.flags)
         )
         assert output is not None
         profile = profile.settled(output.path)
@@ -135,6 +139,7 @@ def sharpen_file(
             fit,
             kept,
             kept_offsets,
+            flags,
             jobs,
             max_memory,
             strict,
@@ -157,6 +162,7 @@ def _sharpened(
     fit: Fit | None,
     kept: Output | None,
     kept_offsets: Output | None,
+    flags: Output | None,
     jobs: int,
     max_memory: float | None,
     strict: bool,
@@ -188,17 +194,15 @@ def _sharpened(
         absent = nodata_in(kind, declared, source.may_have_holes)
         mask = absent is None and source.may_have_holes
         clipped = holes = 0
-        with Sink(
-            output,
-            grid,
-            len(chosen),
-            replace(profile, dtype=kind.name),
-            nodata=absent,
-            mask=mask,
-            jobs=jobs,
-            block=engine.BLOCK,
-            aligned=part[0] % engine.BLOCK == part[2] % engine.BLOCK == 0,
-        ) as sink:
+        layout: dict[str, Any] = {"jobs": jobs, "block": engine.BLOCK}
+        layout["aligned"] = part[0] % engine.BLOCK == part[2] % engine.BLOCK == 0
+        with ExitStack() as stack:
+            typed = replace(profile, dtype=kind.name)
+            sink = stack.enter_context(Sink(output, grid, len(chosen), typed, nodata=absent, mask=mask, **layout))
+            flag_sink = None
+            if flags:
+                flag_sink = stack.enter_context(Sink(flags, grid, 1, Profile("uint8", overviews=False), **layout))
+                flag_sink.describe(["flags"], {"PANFLOW_RESULT": output.path.name}, band_tags=[TAGS])
             sink.describe(
                 [source.names[k] or (source.sensor.bands[k].name if profile.write else "") for k in chosen],
                 record.of_inputs(scene, ready, name, options, hash_inputs),
@@ -213,8 +217,8 @@ def _sharpened(
             if resume:
                 if name == "custom" or options.get("adapt"):
                     raise InputError("resume: expected a method or model by its name, that is not adapted to the scene")
-                if options.get("consistent"):
-                    raise InputError("resume: expected no consistent result, whose bound is measured in one run")
+                if options.get("consistent") or flags:
+                    raise InputError("resume: expected neither a consistent result nor flags, which are of one run")
                 taken = Fit.of(source, name, ready.offset, ready.corrected, ready.mtf, fitted).text
                 offsets = ready.offset.totals(source.bands)[0].tolist()
                 done = sink.resume(_digest(scene, source.paths, part, profile, absent, options, taken, offsets))
@@ -226,12 +230,16 @@ def _sharpened(
             elif output.kept(".tif").exists():
                 output.notes.append("this replaces what an interrupted run with --resume has left")
             consistent = bool(options.get("consistent"))
-            work = _Work(kind.name, absent, source.physical, chosen, sink.pack, consistent)
+            flagging = (Flagging.of(ready, kind.name), flag_sink.pack) if flag_sink else None
+            work = _Work(kind.name, absent, source.physical, chosen, sink.pack, consistent, flagging)
             field = ready.offset.field if ready.corrected else None
             blocks = cluster.each(client, scene, field, run, work) if client else run.each(work)
-            lacks = Lacks(len(chosen))
-            for core, packed, valid, beyond, lacking in blocks:
-                lacks.add(lacking)
+            lacks, flagged = Lacks(len(chosen)), np.zeros(len(BITS), np.int64)
+            for core, packed, valid, beyond, missing, mask_packed, set_bits in blocks:
+                lacks.add(missing)
+                if flag_sink and mask_packed is not None:
+                    flag_sink.write(core, mask_packed, None)
+                    flagged += set_bits
                 empty = 0 if valid is None else int(valid.size - valid.sum())
                 sink.write(core, packed, valid, beyond, empty)
                 clipped += beyond
@@ -280,7 +288,10 @@ def _sharpened(
                 written=[source.sensor.bands[k].name for k in chosen] if profile.write else [],
                 weights_source=fitted.intensity[0] if fitted.intensity else "",
                 consistency=lacks.bounds if consistent else {},
+                flagged=dict(zip(BITS, flagged.tolist())) if flag_sink else {},
             )
+            if flag_sink:
+                flag_sink.finish()
             sink.finish(record.of_result(report))
             if progress:
                 progress("finish", 1, 1)
@@ -349,22 +360,33 @@ class _Work:
     places: list[int]
     pack: Packing
     consistent: bool
+    flagging: tuple[Flagging, Packing] | None
 
     def __call__(self, core: Core, image: np.ndarray, valid: np.ndarray | None, tile: engine.Tile) -> Packed:
         result, beyond = self.counts(image, valid, self.places)
-        lacking = analysis.lacking(tile, self.counts, self.units)[:, self.places] if self.consistent else None
-        return core, self.pack(core, result), valid, beyond, lacking
+        missing = lacking(tile, self.counts, self.units)[:, self.places] if self.consistent else None
+        mask_packed, set_bits = None, np.zeros(len(BITS), np.int64)
+        if self.flagging:
+            flagging, pack = self.flagging
+            mask = flagging(tile, self.in_counts(image, self.places), valid)
+            mask_packed = pack(core, mask)
+            set_bits = np.array([np.count_nonzero(mask >> bit & 1) for bit in range(len(BITS))])
+        return core, self.pack(core, result), valid, beyond, missing, mask_packed, set_bits
 
     def counts(
         self, image: np.ndarray, valid: np.ndarray | None, bands: Sequence[int] | None = None
     ) -> tuple[np.ndarray, int]:
         """As they are written, of all bands or some, and how many pixels were clipped."""
+        return counts(self.in_counts(image, bands), valid, np.dtype(self.kind), self.absent)
+
+    def in_counts(self, image: np.ndarray, bands: Sequence[int] | None) -> np.ndarray:
         image = self.units.counts(image) if self.units else image
-        return counts(image if bands is None else image[bands], valid, np.dtype(self.kind), self.absent)
+        return image if bands is None else image[bands]
 
 
-# core, pixels, valid, how many were clipped, what they lack of MS
-Packed = tuple[Core, np.ndarray | list[Tile], np.ndarray | None, int, np.ndarray | None]
+Pixels = np.ndarray | list[Tile]
+# core, pixels, valid, how many were clipped, what they lack of MS, flags, how many have each
+Packed = tuple[Core, Pixels, np.ndarray | None, int, np.ndarray | None, Pixels | None, np.ndarray]
 
 
 def _mean(phase: tuple[YX, ...]) -> YX:
