@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from rasters import drawn, grid, save
 
-from panflow.errors import InputError
+from panflow.errors import InputError, PanflowError
 from panflow.files.output import Output
 from panflow.files.sink import Profile
 from panflow.scene import page
@@ -83,3 +83,13 @@ def test_the_page_says_how_much_of_every_bands_detail_is_pans(files, tmp_path):
     cells = [re.findall(r"<td[^>]*>([^<]*)", row) for row in rows]
     assert [row[1] for row in cells] == [f"{value:.3f}" for value in report.agreement["injectability"]]
     assert all(0 < value <= 1 for value in report.agreement["injectability"])
+
+
+def test_what_is_as_fine_as_pan_is_left_alone(files, tmp_path):
+    expected, *_ = run(files, tmp_path / "a.tif", ms=["ms.tif,band=1", "ms.tif,band=3"], bands=["blue", "red"])
+    ms = ["ms.tif,band=1", "stack.tif,band=1", "ms.tif,band=3"]
+    fused, _, _, report = run(files, tmp_path / "b.tif", ms=ms, bands=["blue", "green", "red"])
+    assert np.array_equal(fused, expected) and report.bands == ["blue", "red"]
+    assert any("band 1 of" in note and "as fine as PAN already" in note for note in report.warnings)
+    with pytest.raises(PanflowError, match="not finer"):
+        run(files, tmp_path / "c.tif", ms=["stack.tif"], bands=["blue", "red"])

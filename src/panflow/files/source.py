@@ -36,6 +36,7 @@ from panflow.pairs import Windows, is_toolbox
 from panflow.types import Pair, Sensor, yx
 
 LARGEST = 10**11  # PAN pixels of a scene: ten times the largest mosaics
+FINE = 1.5  # of PAN's pixel area: a band whose pixels have less is as sharp as PAN
 COARSEST = 64  # PAN pixels across an MS pixel
 # Servers that a file (a VRT, say) refers to may not answer; raw files that it names must lie with it
 GDAL = {
@@ -202,11 +203,19 @@ class Source(Windows):
         self.layers = parse_layers(scene.ms)
         if not self.layers:
             raise InputError("no MS bands given: expected one multi-band file or several band files")
-        self._describe_ms(tags)
         if scene.bands and len(scene.bands) != len(self.layers):
             names, bands = ", ".join(scene.bands), len(self.layers)
             raise InputError(f"{len(scene.bands)} band names ({names}) for {bands} MS bands: give one a band")
-        self.names = list(scene.bands) or self.names
+        coarse = self._coarse()
+        given = [scene.bands[k] for k in coarse] if scene.bands else []
+        sharp = [layer for k, layer in enumerate(self.layers) if k not in coarse]
+        self.layers = [self.layers[k] for k in coarse]
+        self._describe_ms(tags)
+        self.notes += tuple(
+            f"band {layer.band} of {layer.path} is as fine as PAN already: it is left alone, and not in the result"
+            for layer in sharp
+        )
+        self.names = given or self.names
         self.physical = chosen(scene.units, self._pan_units, self.scales, self.offsets)
         self.placement = self._place(scene.dem)
         self._require_sizes()
@@ -222,6 +231,18 @@ class Source(Windows):
             sensor,
             is_toolbox(scene.arithmetic),
         )
+
+    def _coarse(self) -> list[int]:
+        """The places of the bands whose pixels are larger than PAN's; all, where none is or it cannot be told."""
+        fine = set()
+        for path in dict.fromkeys(layer.path for layer in self.layers):
+            with open_dataset(path, "MS") as dataset:
+                grid = grid_of(dataset)
+            comparable = grid.located and self.grid.located and grid.crs == self.grid.crs
+            if comparable and grid.pixel_area < FINE * self.grid.pixel_area:
+                fine.add(path)
+        coarse = [k for k, layer in enumerate(self.layers) if layer.path not in fine]
+        return coarse or list(range(len(self.layers)))
 
     def _sensor(self, sensor: str | Sensor) -> tuple[Sensor, str]:
         """The sensor with the bands of MS, and why it is this one."""
