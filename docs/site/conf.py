@@ -69,8 +69,8 @@ def show_commands(_app, doctree: nodes.document) -> None:
     """Cells that a shell has run look like a shell's."""
     for block in doctree.findall(nodes.literal_block):
         text = block.astext()
-        if text.startswith(pages.SHELL):
-            text = text.removeprefix(pages.SHELL)
+        if text.startswith(pages.SHELL[0]):
+            text = text.removeprefix(pages.SHELL[0]).removesuffix(pages.SHELL[1])
             block.rawsource, block.children, block["language"] = text, [], "sh"
             block += nodes.Text(text)
 

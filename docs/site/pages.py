@@ -7,14 +7,35 @@ from posixpath import dirname, join
 
 SECTIONS = ("tutorials", "use", "reference", "extend", "evidence", "decisions")
 REST = ("docs/README", "DESIGN", "CONTRIBUTING", "CHANGELOG", "SECURITY")
-SHELL = "%%bash -e\nexec 2>&1\nunset FORCE_COLOR\nexport TERM=dumb\n"  # Jupyter claims to be a terminal with colours
+SHELL = "run(r'''", "''')"  # around what a shell runs, in a notebook
 BLOCK = re.compile(
     r"^(?:<!-- needs: (?P<needs>[^>]+?) -->\n+)?"
     r"(?:```(?P<language>sh|python)\n(?P<fenced>.*?)^```$|(?P<indented>(?:^ {4}.*\n(?:\n(?= {4}))?)+))",
     re.M | re.S,
 )
 PICTURE = re.compile(r"^<!-- picture: (\S+) (.+?) -->$", re.M)
-HEADER = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n  display_name: Python 3\n---\n\n"
+HEADER = """\
+---
+file_format: mystnb
+kernelspec:
+  name: python3
+  display_name: Python 3
+---
+
+```{code-cell} ipython3
+:tags: [remove-cell]
+import os
+import subprocess
+
+
+def run(code):  # what a shell says comes in one piece, and without the colours that Jupyter asks for
+    plain = {name: value for name, value in os.environ.items() if "COLOR" not in name} | {"TERM": "dumb"}
+    done = subprocess.run(["bash", "-ec", code], stdout=-1, stderr=subprocess.STDOUT, text=True, env=plain)
+    print(done.stdout, end="")
+    done.check_returncode()
+```
+
+"""
 
 
 @dataclass(frozen=True)
@@ -41,8 +62,10 @@ def notebook(text: str) -> str:
             return f"*Not run here: it needs {match['needs']}.*\n\n```sh\n{match['fenced']}```"
         if match["indented"]:
             return match[0]
-        first = SHELL if match["language"] == "sh" else ""
-        return f"```{{code-cell}} ipython3\n{first}{match['fenced']}```"
+        code = match["fenced"].rstrip()
+        if match["language"] == "sh":
+            code = code.join(SHELL)
+        return f"```{{code-cell}} ipython3\n{code}\n```"
 
     def picture(match: re.Match) -> str:
         options = f':tags: [remove-input]\n:mystnb: {{"image": {{"alt": "{match[2]}"}}}}\n'
