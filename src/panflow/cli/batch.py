@@ -25,7 +25,7 @@ EXECUTORS = ("processes", "dask", "slurm")
 # Options of `sharpen` that mean something else in a batch
 APART = (
     *("files", "stac_file", "page", "jobs", "overwrite", "progress", "quiet", "as_json", "scheduler"),
-    *("save_fit", "save_offsets"),
+    *("save_fit", "save_offsets", "flags"),
 )
 SHARED = [option for option in sharpen.command.params if isinstance(option, click.Option) and option.name not in APART]
 IF_GIVEN = ("max_memory", "weights")  # `sharpen_file` takes them where they are given; weights are of some methods
