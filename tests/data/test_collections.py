@@ -146,6 +146,22 @@ def test_unipans_reduction_equals_the_recorded_one(shared):
     assert np.abs(ms_up(reduced).numpy() - up).mean() < 0.1 * np.abs(up - up.mean()).mean()  # another interpolation
 
 
+def test_a_damaged_file_is_refused_or_read(root, tmp_path):
+    """Bits of what describes the images are turned, as a bad disk does."""
+    data = (root / "train.h5").read_bytes()
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(60):
+        damaged = bytearray(data)
+        for at in rng.integers(8, 3000, 3):
+            damaged[at] ^= 1 << int(rng.integers(8))
+        (tmp_path / "bad.h5").write_bytes(damaged)
+        try:
+            _tiles.load(Collection("pancollection", "bad.h5", "worldview3"), tmp_path)
+        except InputError:
+            refused += 1
+    assert refused > 10
+
+
 @pytest.mark.parametrize("format", ["pancollection", "nbu"])
 def test_a_network_of_fixed_bands_trains_on_a_collection(root, tmp_path, format):
     path = "train.h5" if format == "pancollection" else "nbu"

@@ -19,11 +19,13 @@ def load(collection: Collection, root: Path) -> Tiles:
         raise MissingInput(f"no {path}: give --data, the folder that holds the collection's .h5 files (data.root)")
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path} is no HDF5 file: {error}") from None
-    if not {"pan", "ms"} <= set(file):
-        raise InputError(f"{path} holds {', '.join(file) or 'nothing'}: expected pan, ms and, for learning, gt")
-    pan, ms, reference = file["pan"], file["ms"], file.get("gt")
+        names = list(file)
+        images = {name: file[name] for name in ("pan", "ms", "gt") if name in names}
+    except (OSError, KeyError, RuntimeError, ValueError) as error:  # of a damaged file h5py raises any of these
+        raise InputError(f"{path} is no HDF5 file, or damaged: {error}") from None
+    if not {"pan", "ms"} <= set(images):
+        raise InputError(f"{path} holds {', '.join(names) or 'nothing'}: expected pan, ms and, for learning, gt")
+    pan, ms, reference = images["pan"], images["ms"], images.get("gt")
     ratio = _ratio(path, pan, ms, reference)
     sensor = sensor_of(collection, ms.shape[1])
     return Tiles(pan, ms, reference, sensor, (ratio, ratio), (ratio / 2, ratio / 2), collection.bands)
