@@ -1,5 +1,6 @@
 """Offsets of MS that are known, measured and corrected: errors in PAN pixels, and what the correction buys.
 
+    python benchmarks/registration.py --real DATA
     python benchmarks/registration.py [--size 768] [--methods bandwise gsa ...] [--fields NAME ...] [--register off ...]
 
 A drawn scene is seen by an MS whose offset against its georeferencing is a field: constant, affine, like terrain, or
@@ -63,13 +64,36 @@ def pair(size, field, folder):
     return drawn, offset, (rows, columns)
 
 
+def of_real_pairs(data):
+    """A table of what is measured of the pairs below a folder: no truth there, so windows held out decide."""
+    print(
+        "| pair | offset, one for all | R2, scatter | auto: varies by, R2 | local: varies by, R2 | s, of a processor |"
+    )
+    print("|" + " --- |" * 6)
+    for pan in sorted(data.glob("*/*/pan.tif")):
+        cells, seconds = [], []
+        for how in ("global", "auto", "local"):
+            started = time.process_time()
+            with opened(Scene.of(pan, pan.with_name("ms.tif"), register=how, mtf="sensor"), 1) as ready:
+                one = ready.offset
+            seconds.append(f"{time.process_time() - started:.1f}")
+            if how == "global":
+                cells += ["{:+.2f}, {:+.2f}".format(*one.shift), f"{one.r2_after:.3f}, {one.scatter:.2f}"]
+            else:
+                cells.append(f"{one.field.largest:.2f}, {one.r2_after:.3f}" if one.field else "one for all")
+        print(f"| {pan.parent.name} | " + " | ".join([*cells, ", ".join(seconds)]) + " |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=768)
     parser.add_argument("--methods", nargs="+", default=["bandwise", "gsa", "bt_h", "mtf_glp_hpm_r"])
     parser.add_argument("--fields", nargs="+", default=list(FIELDS), choices=FIELDS, metavar="FIELD")
     parser.add_argument("--register", nargs="+", default=["off", "global", "auto"])
+    parser.add_argument("--real", type=Path, metavar="DATA", help="pan.tif and ms.tif of DATA/*/*/ instead")
     options = parser.parse_args()
+    if options.real:
+        return of_real_pairs(options.real)
     print("| field | register | median, 95 % of the errors | s |" + "".join(f" {m} |" for m in options.methods))
     print("|" + " --- |" * (4 + len(options.methods)))
     for name in options.fields:

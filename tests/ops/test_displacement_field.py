@@ -49,15 +49,19 @@ FIELDS = {
 }
 
 
-@pytest.mark.parametrize("name", FIELDS)
-def test_fields_are_measured_and_taken_out(name):
-    pair, (dy, dx) = displaced(FIELDS[name])
+def measured_by_place(pair):
     cores = partition(pair.size, 320)
-    found = register(
+    return register(
         [window(pair, *core, 0) for core in cores],
         size=pair.size,
         denser=lambda function: [function(window(pair, *core, 24)) for core in cores],
     )
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_fields_are_measured_and_taken_out(name):
+    pair, (dy, dx) = displaced(FIELDS[name])
+    found = measured_by_place(pair)
     assert found.confident and (found.field is None) == (name == "constant")
     rows, columns = (p + np.arange(n) * r for p, n, r in zip(pair.phase[0], pair.ms_size, pair.ratio))
     there = np.array(found.shift)[:, None, None] * np.ones((2, 1, 1))

@@ -10,6 +10,7 @@ from rasters import drawn, grid, load, save, save_pair
 from test_engine import run
 
 from panflow.errors import GeometryError, MissingInput
+from panflow.files.camera import relation
 
 STEP = 5e-6  # degrees a PAN pixel
 
@@ -74,6 +75,28 @@ def test_heights_place_what_was_seen_under_two_angles(tmp_path):
     assert run(files, dem=str(dem))[1].phase == pytest.approx(at[2], abs=0.01)
     with pytest.raises(MissingInput, match="heights"):
         run(files, dem="nowhere.tif")
+
+
+def test_models_are_inverted_to_a_hundredth_of_a_pixel_over_hills(tmp_path):
+    """Two arrays that see the ground from one side: whatever its height, MS lies at a place of PAN."""
+    y, x = np.meshgrid(np.arange(40.0), np.arange(40.0), indexing="ij")
+    hills = (150 + 80 * np.sin(x / 5) + 60 * np.cos(y / 4))[None].astype("float32")
+    dem = save(tmp_path / "dem.tif", hills, rasterio.Affine(1e-4, 0, 4.999, 0, -1e-4, 50.001), "EPSG:4326")
+    models = rpc((256, 256), slant=0.3), rpc((61, 59), 4.0, 12, 20, 0.3)
+    affine, bend = relation(*models, (61, 59), str(dem))
+    np.testing.assert_allclose(affine[:6], (4, 0, 20, 0, 4, 12), atol=0.01)
+    assert bend < 0.02
+
+
+def test_what_heights_bend_is_noted(tmp_path):
+    hills = np.linspace(0, 300, 1600).reshape(1, 40, 40)[:, np.random.default_rng(0).permutation(40)]
+    dem = save(
+        tmp_path / "dem.tif", hills.astype("float32"), rasterio.Affine(1e-4, 0, 4.999, 0, -1e-4, 50.001), "EPSG:4326"
+    )
+    _, report = run(pair(tmp_path, 0.3, 0.304), dem=str(dem))
+    assert any("change with the place" in note for note in report.warnings)
+    with pytest.raises(GeometryError, match="bends by"):
+        run(pair(tmp_path, 0.3, 0.33), dem=str(dem))
 
 
 def test_cameras_that_do_not_fit_are_refused(tmp_path):

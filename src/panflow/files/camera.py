@@ -18,7 +18,10 @@ from rasterio.transform import RPCTransformer
 from panflow.errors import GeometryError, InputError, MissingInput
 
 LATTICE = 21  # points a side at which both models are asked
-STRAIGHT = 0.25  # PAN pixels by which the relation of two images of one camera may bend
+# GDAL inverts a model up to a tenth of its pixel, which may be half a pixel of PAN
+EXACT = {"rpc_pixel_error_threshold": 0.001, "rpc_max_iterations": 50}
+STRAIGHT = 0.25  # PAN pixels by which the relation of two images of one camera usually bends at most,
+BENT = 3.0  # and by which it may, as registration by place finds what is left
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,16 @@ class Camera:
             dataset.gcps = list(self.points), self.points_crs
 
 
-def relation(pan: RPC, ms: RPC, ms_size: tuple[int, int], dem: str | float | None = None) -> Affine:
+def relation(pan: RPC, ms: RPC, ms_size: tuple[int, int], dem: str | float | None = None) -> tuple[Affine, float]:
     """From MS to PAN, corners of pixels (column, row), by both models on the ground at the height of `dem`: a file of
-    heights above the ellipsoid, or metres; None: the middle height of MS's model.
+    heights above the ellipsoid, or metres; None: the middle height of MS's model. And by how many PAN pixels it bends.
 
     The images of one camera are related almost by an affine map, which is fitted to a lattice of points. Raises
-    GeometryError where it bends by more than STRAIGHT PAN pixels, or the models do not meet; InputError for `dem`.
+    GeometryError where it bends by more than BENT PAN pixels, or the models do not meet; InputError for `dem`.
     """
     height, width = ms_size
     rows, columns = (a.ravel() for a in np.meshgrid(np.linspace(0, height, LATTICE), np.linspace(0, width, LATTICE)))
-    ground = _ground(dem, ms)
+    ground = _ground(dem, ms) | EXACT
     try:
         with RPCTransformer(ms, **ground) as there, RPCTransformer(pan, **ground) as here:
             xs, ys = there.xy(rows, columns, offset="ul")
@@ -73,13 +76,13 @@ def relation(pan: RPC, ms: RPC, ms_size: tuple[int, int], dem: str | float | Non
     design = np.stack([columns, rows, np.ones_like(rows)], 1)[usable]
     solution, *_ = np.linalg.lstsq(design, places[usable], rcond=None)
     bend = np.abs(design @ solution - places[usable]).max()
-    if bend > STRAIGHT:
+    if bend > BENT:
         raise GeometryError(
             f"the RPC relate MS to PAN by a map that bends by {bend:.2f} PAN pixels: were both taken by one camera at "
             "one time? orthorectify both first"
         )
     (a, d), (b, e), (c0, f0) = solution
-    return Affine(a, b, c0, d, e, f0)
+    return Affine(a, b, c0, d, e, f0), float(bend)
 
 
 def _ground(dem: str | float | None, rpcs: RPC) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _parallel(relation: Affine, pan: Grid, ms: Grid, notes: tuple[str, ...] = ()
 
 
 def _by_camera(pan: Grid, ms: Grid, pan_rpcs: Any, ms_rpcs: Any, dem: str | float | None) -> Placement:
-    relation = camera.relation(pan_rpcs, ms_rpcs, ms.size, dem)
+    relation, bend = camera.relation(pan_rpcs, ms_rpcs, ms.size, dem)
     if not _aligned(relation, ms.size, camera.STRAIGHT):
         raise GeometryError("the RPC turn MS against PAN: images of one camera were expected; orthorectify both first")
     y, x = (
@@ -132,6 +132,8 @@ def _by_camera(pan: Grid, ms: Grid, pan_rpcs: Any, ms_rpcs: Any, dem: str | floa
     h, w = ms.size
     column, row = relation * (w / 2, h / 2)
     note = "no map georeferencing: MS is placed on PAN by their RPC, and the result keeps PAN's"
+    if bend > camera.STRAIGHT:
+        note += f"; they leave {bend:.1f} PAN pixels that change with the place, which registration may find"
     return _parallel(Affine(x, 0, column - x * w / 2, 0, y, row - y * h / 2), pan, ms, (note,))
 
 
