@@ -59,7 +59,7 @@ def test_a_part_is_fitted_to_itself(files, tmp_path):
             image = dataset.read()[:, 64 // ratio : 192 // ratio, 64 // ratio : 192 // ratio]
             with rasterio.open(tmp_path / path.name, "w", **profile) as cut:
                 cut.write(image)
-    options = {"method": "brovey", "register": "off", "mtf": "sensor"}
+    options = {"method": "brovey", "weights": "mean", "register": "off", "mtf": "sensor"}
     run([tmp_path / path.name for path in files], tmp_path / "cut.tif", **options)
     run(files, tmp_path / "part.tif", pixels=(64, 64, 128, 128), **options)
     run(files, tmp_path / "whole.tif", **options)
