@@ -50,7 +50,7 @@ def test_sizes_are_cut_to_whole_pixels():
 
 
 def test_too_small_is_refused():
-    with pytest.raises(InputError, match="too small"):
+    with pytest.raises(InputError, match="expected at least 4 x 4, the ratio, to be reduced"):
         panflow.degrade(np.ones((12, 12)), np.ones((4, 3, 3)))
 
 
