@@ -103,6 +103,7 @@ def test_run_again_computes_only_what_is_missing(tmp_path, monkeypatch):
     assert len(sharpened) == 4 and (out / "results.jsonl").read_bytes().startswith(before)
 
 
+@pytest.mark.slow  # a minute of kills
 def test_killed_and_run_again_loses_nothing(tmp_path):
     path, out = written(tmp_path, data=[SMALL["data"][0] | {"count": 30}]), tmp_path / "out"
     program = [sys.executable, "-c", "from panflow.cli import main; main()"]

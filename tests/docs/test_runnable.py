@@ -15,7 +15,6 @@ from pages import Block, blocks  # noqa: E402
 
 README = ROOT / "README.md"
 TUTORIALS = sorted(path for path in ROOT.glob("docs/tutorials/*.md") if path.stem != "README")
-FIRST = ROOT / "docs/tutorials/first-scene.md"
 IMPORTS = {  # what pages need that is in an extra
     "train-on-your-archive": "torch",
     "adapt-to-a-scene": "torch",
@@ -58,13 +57,8 @@ def run(tmp_path_factory, tmp_path, monkeypatch):
     return every
 
 
-@pytest.mark.parametrize("page", [FIRST], ids=lambda page: page.stem)
-def test_the_first_tutorial_runs(page, run):
-    run(page)
-
-
 @pytest.mark.slow  # `make docs` runs them too
-@pytest.mark.parametrize("page", [page for page in TUTORIALS if page != FIRST], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_a_tutorial_runs(page, run):
     if page.stem in IMPORTS:
         pytest.importorskip(IMPORTS[page.stem])
